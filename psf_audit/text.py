@@ -1,0 +1,102 @@
+"""Safe text: what may leave the program, whoever wrote it.
+
+Evidence is written by somebody with an interest, or by a model. Nothing of it reaches a report before it went through
+`screened`, which removes what a terminal or a browser would act on and what nobody may read.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import fields, is_dataclass, replace
+from typing import TypeVar
+
+MAX_CHARACTERS = 2_000
+
+# Directional marks, embeddings, overrides and isolates: they make a line read other than it is.
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
+_INVISIBLE = frozenset("\u200b\u2060\ufeff\u00ad\u180e")
+
+# What stands between a name and its value; and what is no value but says where one is kept.
+_ASSIGNED = r"[\"']?\s*[:=]\s*[\"']?)"
+_NO_REFERENCE = r"(?!os\.environ|\$|<|\[|env\b|null\b|true\b|false\b)"
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", "[private key]"),
+        (r"\b(?:AKIA|ASIA|AIDA|AROA)[0-9A-Z]{12,}\b", "[aws key id]"),
+        (r"\bsk-[A-Za-z0-9_\-]{3,}", "[api key]"),
+        (r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abposr]-|npm_|pypi-|hf_|lsv2_|AIza)[A-Za-z0-9_\-]{8,}", "[token]"),
+        (r"\beyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*)?", "[token]"),
+        (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/\-]{8,}=*", r"\1 [token]"),
+        (r"(?i)\b([a-z][a-z0-9+.\-]*://)[^\s/@:]*:[^\s/@]+@", r"\1[credentials]@"),
+        (
+            r"(?i)([\w\-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|master[_-]?key|private[_-]?key)[\w\-]*"
+            + _ASSIGNED
+            + _NO_REFERENCE
+            + r"[^\s\"',;}\]]{4,}",
+            r"\1[secret]",
+        ),
+        (r"(?i)(\b[\w\-]*token" + _ASSIGNED + _NO_REFERENCE + r"[^\s\"',;}\]]{16,}", r"\1[token]"),
+        (r"(arn:aws[\w\-]*:[\w\-]*:[\w\-]*:)\d{12}", r"\1[account]"),
+    )
+)
+
+T = TypeVar("T")
+
+
+def clean(value: str) -> str:
+    """The text without terminal sequences, control, bidirectional and invisible characters; newlines and tabs stay."""
+    value = _ANSI.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+    value = _BIDI.sub("", value)
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(
+        character
+        for character in unicodedata.normalize("NFC", value)
+        if character in "\n\t" or not (unicodedata.category(character) in _HIDDEN_CATEGORIES or character in _INVISIBLE)
+    )
+
+
+def redact(value: str) -> str:
+    """The text with everything that looks like a credential replaced by what it was."""
+    for pattern, replacement in _SECRETS:
+        value = pattern.sub(replacement, value)
+    return value
+
+
+def safe(value: str, *, limit: int = MAX_CHARACTERS) -> str:
+    """The text as a report may show it: cleaned, screened for secrets, and cut at a bound."""
+    value = redact(clean(value))
+    return value if len(value) <= limit else value[: limit - 1] + "…"
+
+
+def one_line(value: str) -> str:
+    """The text on one line, runs of white space folded."""
+    return " ".join(value.split())
+
+
+def screened(value: T) -> T:
+    """The same frozen value with every text in it made safe, however deep it lies."""
+    return _screen(value)  # type: ignore[return-value]
+
+
+def _screen(value: object) -> object:
+    if type(value) is str:
+        return safe(value)
+    if isinstance(value, tuple):
+        return tuple(_screen(item) for item in value)
+    if isinstance(value, dict):
+        return {_screen(key): _screen(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _screen(getattr(value, field.name)) for field in fields(value)})
+    return value
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 control`, `3 controls`, `2 policies`."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{count} {noun}s"
