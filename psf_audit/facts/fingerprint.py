@@ -1,0 +1,58 @@
+"""The fingerprint of a deployment: another one is another deployment, and the old assessment is void for it."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+
+from psf_audit.facts.model import Fact
+from psf_audit.facts.store import typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# What may change without making it another deployment: when a credential was issued, and until when it holds.
+_LEFT_OUT = frozenset({"issued_ms", "expires_ms"})
+_CONFIGURED = frozenset({"capabilities", "limits", "gates", "boundaries", "alerts", "logs", "credentials"})
+
+
+def fingerprint(agent: Mapping[str, Any], prompts: Mapping[str, str], facts: Iterable[Fact]) -> str:
+    """SHA-256 over the canonical form of models, prompts, capabilities, scope, guardrails and configuration.
+
+    `prompts` maps paths to digests; `facts` are the claims and the configuration of this release. Order, comments and
+    layout of the files do not matter: facts are compared, not bytes.
+    """
+    rows = sorted({_canonical_row(fact) for fact in facts if fact.table in _CONFIGURED})
+    value = {
+        "models": sorted(rfc8785.dumps(_plain(model)).decode() for model in agent.get("models", [])),
+        "prompts": dict(prompts),
+        "objective": agent.get("objective"),
+        "completion": _plain(agent.get("completion", {})),
+        "scope": _plain(agent.get("scope", {})),
+        "facts": rows,
+    }
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def _canonical_row(fact: Fact) -> str:
+    values = {
+        key: _plain(value)
+        for key, value in typed(fact.table, fact.values).items()
+        if value is not None and key not in _LEFT_OUT
+    }
+    return rfc8785.dumps({"table": fact.table, "basis": fact.basis, **values}).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value

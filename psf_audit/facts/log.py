@@ -1,0 +1,159 @@
+"""The action log of all files: one row an event, one account a call, what does not count left out and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psf_audit.facts import patterns
+from psf_audit.facts.model import Carries, Event, Item
+from psf_audit.facts.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Row = dict[str, Any]
+
+EVENT_BASE = 2**40
+NOT_EVIDENCE = "undated or dated after the day of the assessment"
+SECOND_ACCOUNTS = "second accounts of a call that another log holds"
+_SEQUENCE_BITS = 20
+# Whose account of the same call is kept: the further from the agent, the better.
+_TRUST = ("third-party", "cloud", "gateway", "ci", "operator", "agent")
+_EMPTY: Row = dict.fromkeys(column.name for column in TABLES["events"].columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One evidence file as the log sees it."""
+
+    id: str
+    produced_by: str | None
+    release: str | None
+    items: Sequence[Item]
+
+    @property
+    def distrust(self) -> int:
+        """How near to the agent its writer stands; an unknown writer is nearest."""
+        return _TRUST.index(self.produced_by) if self.produced_by in _TRUST else len(_TRUST)
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What is left out: runs that drills name, other releases, and what lies after the day of the assessment."""
+
+    drill_runs: frozenset[str]
+    release: str
+    end_ms: int
+
+    def reason(self, source: Source, values: Mapping[str, Any]) -> str | None:
+        """Why an event does not count; None when it does."""
+        if source.release is not None and source.release != self.release:
+            return "events of another release"
+        if values.get("run") in self.drill_runs:
+            return "events of runs that drills name"
+        at_ms = values.get("at_ms")
+        return NOT_EVIDENCE if at_ms is not None and at_ms > self.end_ms else None
+
+
+@dataclass(slots=True)
+class Book:
+    """The rows of the log, and how to find an event's file and line again."""
+
+    rows: list[Row] = field(default_factory=list)
+    bases: list[tuple[int, str]] = field(default_factory=list)
+    pointers: dict[str, dict[int, str]] = field(default_factory=dict)
+    carried: dict[str, frozenset[str]] = field(default_factory=dict)
+    witnessed_runs: set[str] = field(default_factory=set)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def gather(sources: Sequence[Source], leave: Leave) -> Book:
+    """The log of all sources, in their order."""
+    book = Book()
+    for number, source in enumerate(sources, 1):
+        events = [item for item in source.items if isinstance(item, Event)]
+        if events:
+            _gather_one(book, source, events, number * EVENT_BASE, leave)
+    _keep_one_account(book, {source.id: source.distrust for source in sources})
+    return book
+
+
+def _gather_one(book: Book, source: Source, events: Sequence[Event], base: int, leave: Leave) -> None:
+    book.bases.append((base, source.id))
+    book.pointers[source.id] = {event.row: event.pointer for event in events}
+    book.carried[source.id] = frozenset().union(*(item.columns for item in source.items if isinstance(item, Carries)))
+    independent = source.produced_by not in {None, "agent"}
+    for event in events:
+        run = event.values.get("run")
+        if independent and isinstance(run, str):
+            book.witnessed_runs.add(run)
+        reason = leave.reason(source, event.values)
+        if reason:
+            book.left_out[reason] += 1
+        else:
+            fixed = {"ref": base + event.row, "source": source.id, "ord": _order(event.values)}
+            book.rows.append({**_EMPTY, **event.values, **fixed})
+
+
+def _keep_one_account(book: Book, distrust: Mapping[str, int]) -> None:
+    """Of a call that several logs hold, keep the account of the writer furthest from the agent.
+
+    What is left of the other logs has holes, so their numbering is not judged.
+    """
+    best: dict[tuple[str, str, str], str] = {}
+    for row in book.rows:
+        call = _call(row)
+        if call is not None:
+            known = best.setdefault(call, row["source"])
+            if distrust[row["source"]] < distrust[known]:
+                best[call] = row["source"]
+    second = [row for row in book.rows if (call := _call(row)) is not None and best[call] != row["source"]]
+    if not second:
+        return
+    gone = {row["ref"] for row in second}
+    holed = {row["source"] for row in second}
+    book.left_out[SECOND_ACCOUNTS] += len(second)
+    book.rows = [row | {"seq": None} if row["source"] in holed else row for row in book.rows if row["ref"] not in gone]
+
+
+def _call(row: Row) -> tuple[str, str, str] | None:
+    """What names one call across logs: its run, kind and id."""
+    if row["run"] is None or row["id"] is None or row["kind"] not in {"action", "model"}:
+        return None
+    return row["run"], row["kind"], row["id"]
+
+
+def _order(values: Mapping[str, Any]) -> int | None:
+    at_ms, sequence = values.get("at_ms"), values.get("seq") or 0
+    if at_ms is None:
+        return None
+    within: int = min(max(int(sequence), 0), 2**_SEQUENCE_BITS - 1)
+    return int(at_ms) * 2**_SEQUENCE_BITS + within
+
+
+def tasks(events: Sequence[Row]) -> list[Row]:
+    """The task tree of a log; a task that is its own ancestor is cut where the circle closes."""
+    parents: dict[str, str | None] = {}
+    for event in events:
+        task = event["task"]
+        if task is not None and parents.get(task) is None:
+            parents[task] = event["parent"] if event["parent"] != task else None
+    rows = []
+    for task, parent in sorted(parents.items()):
+        chain, above = [task], parent
+        while above is not None and above not in chain:
+            chain.append(above)
+            above = parents.get(above)
+        rows.append({"task": task, "parent": parent, "root": chain[-1], "depth": len(chain) - 1})
+    return rows
+
+
+def addresses(events: Sequence[Row]) -> list[Row]:
+    """The distinct targets of a log, with the host and the sortable address in each."""
+    rows = []
+    for target in sorted({event["target"] for event in events if event["target"] is not None}):
+        host = patterns.host(target)
+        rows.append({"value": target, "host": host, "key": patterns.address_key(host)})
+    return rows
