@@ -1,0 +1,288 @@
+"""The native action log: JSON lines, one event a line, plain or compressed with gzip.
+
+A first line with `schema: psf-audit/events/1` and no `kind` is a header: it says of the log what no event can say
+(`produced_by`, `release`, `coverage`, `lacks`). Keys that are no column of `events` are left out, which is no loss:
+nothing can rest on them. Everything else that cannot be used is counted and becomes one gap for each kind of loss.
+
+A log that ends early, is damaged or expands beyond the bound is read up to there, and the rest is a gap. Refusing it
+whole would let whoever writes the log turn what it proves against them into something merely unknown.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import zlib
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+
+from psf_audit.artifact import Artifact, EvidenceFormat, Losses, amount, milliseconds, stated_sha256, whole, words
+from psf_audit.errors import Unreadable
+from psf_audit.facts.model import Carries, Event, Gap, Item, Loaded, Stated
+from psf_audit.facts.tables import TABLES, ColumnType
+from psf_audit.reading import MAX_LINE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SCHEMA = "psf-audit/events/1"
+_GZIP = b"\x1f\x8b"
+_SNIFFED_BYTES = 65_536
+_SNIFFED_LINES = 20
+# Real logs compress 10 to 40 times, repetitive ones far beyond 200, so a ratio would refuse honest files; the lines
+# are read one by one, so that size costs time only. 512 MiB is eight times what a plain file may have.
+MAX_EXPANDED = 512 * 2**20
+MAX_LINES = 10_000_000
+
+_WRITTEN_AS = {"at_ms": "at", "until_ms": "until"}
+_OURS = frozenset({"ref", "source", "ord", "computed_hash"})
+_COLUMNS = {
+    _WRITTEN_AS.get(column.name, column.name): column for column in TABLES["events"].own if column.name not in _OURS
+}
+_PRODUCERS = TABLES["evidence"].column("produced_by").choices
+_ALIASES = {"approvals": "approval", "costs": "cost_usd", "cost": "cost_usd", "tokens": "tokens_in", "digests": "hash"}
+
+_WHY = {
+    "at_ms": "without a time that has a zone and lies in the years 2000 to 2100",
+    "until_ms": "whose `until` has no zone or lies outside the years 2000 to 2100",
+    "cost_usd": "whose cost is not a number from 0 to below a billion: the cost is unknown, not 0",
+    "kind": "of no known kind",
+}
+
+
+def _lose(losses: Losses, line: int, column: str) -> None:
+    what = _WHY.get(column, f"whose `{column}` is not of its type")
+    losses.add(f"line {line}", "lossy", f"events.{column}", what)
+
+
+def _sniff(artifact: Artifact) -> bool:
+    data = artifact.data[:_SNIFFED_BYTES]
+    if data.startswith(_GZIP):
+        try:
+            data = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, _SNIFFED_BYTES)
+        except zlib.error:
+            return False
+    lines = [line for line in data.split(b"\n", _SNIFFED_LINES)[:_SNIFFED_LINES] if line.strip()]
+    return any(_is_ours(_parsed(line)) for line in lines)
+
+
+def _is_ours(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    if _is_header(value):
+        return True
+    return "at" in value and isinstance(value.get("kind"), str) and value["kind"] in _COLUMNS["kind"].choices
+
+
+def _is_header(value: dict[str, Any]) -> bool:
+    schema = value.get("schema")
+    return isinstance(schema, str) and schema.startswith("psf-audit/events/") and "kind" not in value
+
+
+def _read(artifact: Artifact) -> Iterator[Item]:
+    losses = Losses("line")
+    keys: set[str] = set()
+    events = header = 0
+    for number, line in _lines(artifact.data, losses):
+        value = _parsed(line)
+        if not isinstance(value, dict):
+            losses.add(f"line {number}", "unreadable", "events", "not a JSON object with unique keys")
+        elif not (events or header) and _is_header(value):
+            header = 1
+            yield from _header(value, number)
+        else:
+            events += 1
+            keys.update(value)
+            yield from _event(value, number, losses)
+    if not events and not header:
+        raise Unreadable("holds no event", hint="one JSON object a line is expected")
+    carried = {column.name for key, column in _COLUMNS.items() if key in keys}
+    yield Carries(frozenset(carried | ({"computed_hash"} if "hash" in carried else set())))
+    yield from losses.gaps()
+
+
+def _lines(data: bytes, losses: Losses) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each line that is not blank, as far as the file can be read."""
+    raw = io.BytesIO(data)
+    stream: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if data.startswith(_GZIP) else raw
+    number = size = 0
+    try:
+        for line in iter(partial(stream.readline, MAX_LINE_BYTES + 1), b""):
+            number += 1
+            size += len(line)
+            if number > MAX_LINES or size > MAX_EXPANDED:
+                losses.add(
+                    f"line {number}",
+                    "unreadable",
+                    "events",
+                    "at which a bound on the size is reached: the rest is not read",
+                )
+                return
+            if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+                losses.add(f"line {number}", "unreadable", "events", f"longer than {MAX_LINE_BYTES // 2**20} MiB")
+                size += _skip_line(stream)
+            elif line.strip():
+                yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+    except (EOFError, OSError, zlib.error):
+        what = "at which the compressed data ends early or is damaged: the rest is not read"
+        losses.add(f"line {number + 1}", "unreadable", "events", what)
+
+
+def _skip_line(stream: io.BufferedIOBase) -> int:
+    skipped = 0
+    for rest in iter(partial(stream.readline, MAX_LINE_BYTES), b""):
+        skipped += len(rest)
+        if rest.endswith(b"\n") or skipped > MAX_EXPANDED:
+            break
+    return skipped
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key twice in one object")
+    return value
+
+
+# One decoder for all lines: `json.loads` with arguments makes one a line. NaN and infinities are kept to be refused as
+# a cost, not as a line: many writers produce them, and the action happened all the same.
+_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_float=Decimal, parse_constant=Decimal).decode
+
+
+def _parsed(line: bytes) -> Any:
+    """The value of a line; None when it is not JSON, or holds text that is not Unicode."""
+    try:
+        value = _decode(line.decode())
+        if b"\\ud" in line or b"\\uD" in line:
+            # Half a surrogate pair can be escaped in JSON, and is no text (RFC 7493, section 2.1).
+            json.dumps(value, ensure_ascii=False, default=str).encode()
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _header(value: dict[str, Any], line: int) -> Iterator[Item]:
+    pointer = f"line {line}"
+    if value["schema"] != _SCHEMA:
+        raise Unreadable(f"is written in {value['schema'][:60]}, not {_SCHEMA}", line=line)
+    producer, release = value.get("produced_by"), value.get("release")
+    known = producer if isinstance(producer, str) and producer in _PRODUCERS else None
+    yield Stated(release=release if isinstance(release, str) and release else None, produced_by=known)
+    if producer is not None and known is None:
+        yield Gap("lossy", f"the header's produced_by is not one of {', '.join(_PRODUCERS)}", "events", pointer)
+    coverage = value.get("coverage", "full")
+    if coverage == "excerpt":
+        yield Gap("excerpt", "the log says it is an excerpt", "events", pointer)
+    elif coverage != "full":
+        yield Gap("excerpt", "the header's coverage is neither full nor excerpt", "events", pointer)
+    lacks = value.get("lacks", [])
+    for lacking in lacks if isinstance(lacks, list) else [lacks]:
+        name = lacking if isinstance(lacking, str) else ""
+        column = _ALIASES.get(name, name)
+        facts = f"events.{column}" if column in _COLUMNS else "events"
+        yield Gap("excerpt", f"the log says it lacks {name or 'something'}", facts, pointer)
+
+
+def _event(value: dict[str, Any], line: int, losses: Losses) -> Iterator[Item]:
+    values: dict[str, str | int | Decimal | None] = {}
+    for key, convert in _CONVERT.items():
+        given = value.get(key)
+        if given is None or given == "":
+            if key in _NEEDED:
+                _lose(losses, line, _COLUMNS[key].name)
+            continue
+        column = _COLUMNS[key].name
+        converted = convert(given)
+        if converted is None:
+            _lose(losses, line, column)
+        values[column] = converted
+    if values.get("hash") is not None:
+        values["computed_hash"] = _digest(value)
+        if values["computed_hash"] is None:
+            losses.add(f"line {line}", "lossy", "events.computed_hash", "whose digest cannot be computed (RFC 8785)")
+    yield Event(line, f"line {line}", values)
+    if values.get("kind") == "start":
+        sha256 = stated_sha256(values.get("args_digest"))
+        if sha256:
+            yield Loaded(sha256, f"line {line}")
+
+
+def _digest(value: dict[str, Any]) -> str | None:
+    """SHA-256 of the event without its `hash` in the canonical form of RFC 8785, as that RFC has numbers: doubles."""
+    try:
+        canonical = rfc8785.dumps(_doubles({key: item for key, item in value.items() if key != "hash"}))
+    except (ValueError, RecursionError):
+        return None
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def _doubles(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: _doubles(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_doubles(item) for item in value]
+    return value
+
+
+def _text(value: object) -> str | None:
+    """Text; a whole number as text, because ids are often written as numbers."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _bare(value: object) -> str | None:
+    """A digest in hexadecimal, without the `sha256:` that some writers put before it."""
+    return stated_sha256(value) or _text(value)
+
+
+def _choice(choices: frozenset[str], value: object) -> str | None:
+    return value if isinstance(value, str) and value in choices else None
+
+
+def _cost(value: object) -> Decimal | None:
+    cost = amount(value)
+    return cost if cost is not None and cost >= 0 else None
+
+
+def _count(value: object) -> int | None:
+    count = whole(value)
+    return count if count is not None and count >= 0 else None
+
+
+def _converter(key: str) -> Callable[[object], str | int | Decimal | None]:
+    column = _COLUMNS[key]
+    if column.choices:
+        return partial(_choice, frozenset(column.choices))
+    if column.name.endswith("_ms"):
+        return milliseconds
+    if key == "shown":
+        return words
+    if key in {"hash", "prev_hash"}:
+        return _bare
+    return {ColumnType.DECIMAL: _cost, ColumnType.INTEGER: _count}.get(column.type, _text)
+
+
+_CONVERT = {key: _converter(key) for key in _COLUMNS}
+_NEEDED = frozenset({"at", "kind"})
+
+EVENTS = EvidenceFormat(
+    name="events",
+    title="action log (native)",
+    suffixes=(".jsonl", ".jsonl.gz"),
+    tables=("events",),
+    speaks_to=("held",),
+    cannot=(
+        "That the log is complete: a log cut at its end still verifies, and what was never written leaves no trace.",
+        "That a limit exists: a log without a break of it may only mean that it was never reached.",
+    ),
+    sniff=_sniff,
+    read=_read,
+)
