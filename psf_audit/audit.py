@@ -1,0 +1,536 @@
+"""The pipeline: from a manifest on disk to an assessment. The only module that leads data through all stages.
+
+Files are read here and in the command line, nowhere else. Each stage is a function that tests can call.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psf_audit import __version__, assess
+from psf_audit import manifest as manifests
+from psf_audit import rubric as rubrics
+from psf_audit.artifact import Artifact, EvidenceFormat
+from psf_audit.errors import CannotAssess, ConfigurationError, Problem, Unreadable
+from psf_audit.facts import store
+from psf_audit.facts.fingerprint import fingerprint
+from psf_audit.facts.model import Event, Fact, Gap, Item
+from psf_audit.model import (
+    Assessment,
+    ControlResult,
+    DeploymentIdentity,
+    EvidenceEntry,
+    Gate,
+    Source,
+    Status,
+)
+from psf_audit.plugins import discover
+from psf_audit.query import Bounds, Engine, Session
+from psf_audit.reading import read_bytes
+from psf_audit.text import screened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from psf_audit.facts.store import Dataset, EvidenceFile
+    from psf_audit.manifest import EvidenceReference, Manifest
+    from psf_audit.rubric import Control, Rubric
+
+STANDING_LIMITS = (
+    (
+        "An assessment reads evidence. It cannot prove that a control works, only that artifacts show it, tests tried "
+        "it and the records do not contradict it."
+    ),
+    (
+        "Evidence was supplied by the people who are assessed. Digests show that it was not changed since, not that it "
+        "was true when it was written."
+    ),
+    (
+        "No log proves that it is complete; a second producer can only contradict it. A hash chain does not show that "
+        "its end was cut off."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller decides: the day of the assessment and how it is made."""
+
+    as_of: date
+    engine: str = "duckdb"
+    evidence_root: Path | None = None
+    rubric: str | None = None
+    ignore_waivers: bool = False
+    gate: Gate | None = None
+    bounds: Bounds = field(default_factory=Bounds)
+
+
+def run(path: Path, options: Options) -> Assessment:
+    """The assessment of the deployment that a manifest describes.
+
+    Raises:
+        ConfigurationError: the manifest, rubric or a waiver cannot be used as it stands.
+        CannotAssess: there is nothing to audit.
+    """
+    return assess_manifest(manifests.load(path), options)
+
+
+def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
+    """The assessment of a deployment whose manifest is loaded; errors as `run`."""
+    rubric = rubrics.load(_rubric_path(options.rubric or manifest.rubric, manifest))
+    _check_references(manifest, rubric)
+    files = collect(manifest, options.evidence_root)
+    mark = _fingerprint(manifest, files)
+    dataset = store.build(files, manifest.claims, _setting(manifest, rubric, mark, options.as_of))
+    judgements = _judge(rubric, dataset, manifest, options)
+    return _assessment(_Work(manifest, rubric, dataset, judgements, mark), options)
+
+
+def _rubric_path(spec: str, manifest: Manifest) -> Path:
+    try:
+        return rubrics.locate(spec)
+    except ConfigurationError as error:
+        if error.problems or "/rubric" not in manifest.lines:
+            raise
+        problem = Problem(str(manifest.path), error.message, manifest.lines["/rubric"], None, error.hint)
+        raise ConfigurationError(error.message, hint=error.hint, problems=(problem,)) from error
+
+
+def _check_references(manifest: Manifest, rubric: Rubric) -> None:
+    """Controls that evidence and waivers name must exist: a typing error must not pass for coverage."""
+    problems = []
+    named = [(control, entry.line) for entry in manifest.evidence for control in entry.controls]
+    named += [(control, entry.line) for entry in manifest.missing for control in entry.would_show]
+    named += [(waiver.control, waiver.line) for waiver in manifest.waivers]
+    for control, line in named:
+        if rubric.control(control) is None:
+            known = f"{rubric.identity.id} {rubric.identity.version}"
+            hint = "psf-audit rubric list names them all"
+            problems.append(Problem(str(manifest.path), f"{known} has no control {control!r}", line, None, hint))
+    if problems:
+        raise ConfigurationError(problems[0].message, problems=tuple(problems))
+
+
+# ------------------------------------------------------------------------------------------------- reading evidence
+
+
+def formats() -> dict[str, EvidenceFormat]:
+    """Every evidence format by name."""
+    return discover("psf_audit.evidence", EvidenceFormat)
+
+
+def collect(manifest: Manifest, root: Path | None = None) -> list[EvidenceFile]:
+    """Every evidence file of a manifest, read; what cannot be read is a gap, never an exception."""
+    base = manifest.path.resolve().parent
+    bound = (root or base).resolve()
+    return [_collect_one(reference, base, bound) for reference in manifest.evidence]
+
+
+def _collect_one(reference: EvidenceReference, base: Path, bound: Path) -> EvidenceFile:
+    empty = store.EvidenceFile(
+        id=reference.path,
+        path=reference.path,
+        format=reference.format,
+        sha256=None,
+        bytes=0,
+        collected=reference.collected,
+        release=reference.release,
+        produced_by=reference.produced_by,
+    )
+    try:
+        path = confined(reference.path, base, bound)
+        data = read_bytes(path)
+    except Unreadable as error:
+        return _unreadable(empty, error, _guess(reference))
+    artifact = Artifact(reference.path, data, hashlib.sha256(data).hexdigest())
+    known = replace(empty, sha256=artifact.sha256, bytes=len(data))
+    try:
+        kind = recognise(artifact, reference.format)
+    except Unreadable as error:
+        return _unreadable(known, error, _guess(reference))
+    return read(replace(known, format=kind.name), artifact, kind, reference)
+
+
+def confined(path: str, base: Path, bound: Path) -> Path:
+    """The path of an evidence file, if it stays below the evidence root however its links lead.
+
+    Raises:
+        Unreadable: it leads out.
+    """
+    target = (base / path).resolve()
+    if not target.is_relative_to(bound):
+        raise Unreadable("lies outside the evidence root", hint="copy it there, or widen it with --evidence-root")
+    return target
+
+
+def recognise(artifact: Artifact, name: str | None = None) -> EvidenceFormat:
+    """The format of an artifact: the one that is named, else the one that recognises it.
+
+    Raises:
+        Unreadable: the name is unknown, or none or several formats recognise it.
+    """
+    known = formats()
+    if name is not None:
+        if name not in known:
+            raise Unreadable(f"the format {name!r} is not known", hint=f"known: {', '.join(known)}")
+        return known[name]
+    fitting = [kind for kind in known.values() if kind.sniff(artifact)]
+    if not fitting:
+        raise Unreadable("is of no format that psf-audit reads", hint="see psf-audit evidence formats, or set format:")
+    if len(fitting) > 1:
+        names = ", ".join(kind.name for kind in fitting)
+        raise Unreadable(f"could be of several formats: {names}", hint="set format:")
+    return fitting[0]
+
+
+def read(
+    file: EvidenceFile, artifact: Artifact, kind: EvidenceFormat, reference: EvidenceReference | None = None
+) -> EvidenceFile:
+    """The file with everything its reader gave; what the file says of itself outranks what the manifest says."""
+    try:
+        items = tuple(_checked(kind.read(artifact)))
+    except Unreadable as error:
+        return _unreadable(file, error, kind.tables)
+    except Exception as error:  # noqa: BLE001  a failing reader costs its file, not the run
+        failure = Unreadable(f"the reader of {kind.name} failed on it: {type(error).__name__}")
+        return _unreadable(file, failure, kind.tables)
+    said = store.stated(items)
+    return replace(
+        file,
+        items=(*items, *_linked(items, reference)),
+        collected=said.collected or file.collected,
+        release=said.release or file.release,
+        produced_by=said.produced_by or file.produced_by or kind.produced_by,
+        needs_loading=kind.needs_loading,
+    )
+
+
+def read_alone(path: Path, name: str | None = None) -> tuple[EvidenceFile, EvidenceFormat | None]:
+    """One file read outside any manifest, and the format it was read as (None: not recognised)."""
+    reference = manifests.EvidenceReference(path.name, 1, name)
+    base = path.resolve().parent
+    file = _collect_one(reference, base, base)
+    return file, formats().get(file.format or "")
+
+
+def _checked(items: Iterator[Item]) -> Iterator[Item]:
+    """The items, each fact held against its table, so that a wrong one costs its file and nothing else."""
+    for item in items:
+        if isinstance(item, Fact):
+            store.typed(item.table, item.values)
+        yield item
+
+
+def _linked(items: Sequence[Item], reference: EvidenceReference | None) -> Iterator[Fact]:
+    """Tests that only the manifest links to a control, by patterns of test names."""
+    if reference is None or not reference.controls:
+        return
+    tests = [item for item in items if isinstance(item, Fact) and item.table == "tests"]
+    for control, globs in sorted(reference.controls.items()):
+        done: set[tuple[Any, Any]] = set()
+        for test in tests:
+            name = test.values.get("name")
+            key = (test.values.get("suite"), name)
+            if name is None or key in done or test.values.get("control") == control:
+                continue
+            if any(fnmatch.fnmatchcase(str(name), glob) for glob in globs):
+                done.add(key)
+                yield replace(test, values={**test.values, "control": control, "link": "manifest"})
+
+
+def _guess(reference: EvidenceReference) -> tuple[str, ...]:
+    """The tables that an unreadable file could have spoken to: those of its format, else of formats of its kind."""
+    known = formats()
+    if reference.format in known:
+        return known[reference.format].tables
+    name = reference.path.lower()
+    fitting = [kind for kind in known.values() if name.endswith(kind.suffixes)]
+    return tuple(sorted({table for kind in fitting for table in kind.tables}))
+
+
+def _unreadable(file: EvidenceFile, error: Unreadable, tables: Sequence[str]) -> EvidenceFile:
+    what = f"{file.path} {error}"
+    gaps = tuple(Gap("unreadable", what, facts=table) for table in tables) or (Gap("unreadable", what),)
+    return replace(file, readable=False, problem=str(error), items=gaps)
+
+
+# ---------------------------------------------------------------------------------------------------------- judging
+
+
+def _fingerprint(manifest: Manifest, files: Sequence[EvidenceFile]) -> str:
+    release = manifest.deployment["release"]
+    facts = [item for item in manifest.claims if isinstance(item, Fact)]
+    for file in files:
+        own = [item for item in file.items if isinstance(item, Fact) and item.basis == "config"]
+        facts += [fact for fact in own if (fact.release or file.release) in {None, release}]
+    return fingerprint(manifest.agent, _prompt_digests(manifest), facts)
+
+
+def _prompt_digests(manifest: Manifest) -> dict[str, str]:
+    """The digest of each prompt file; a prompt that cannot be read is a mistake in the manifest."""
+    base = manifest.path.resolve().parent
+    digests, problems = {}, []
+    for index, name in enumerate(manifest.prompts):
+        try:
+            digests[name] = hashlib.sha256(read_bytes(confined(name, base, base))).hexdigest()
+        except Unreadable as error:
+            line = manifest.lines.get(f"/agent/prompts/{index}")
+            problems.append(Problem(str(manifest.path), f"the prompt {name} {error.message}", line, None, error.hint))
+    if problems:
+        raise ConfigurationError(problems[0].message, problems=tuple(problems))
+    return digests
+
+
+def _setting(manifest: Manifest, rubric: Rubric, mark: str, as_of: date) -> store.Setting:
+    deployment = manifest.deployment
+    return store.Setting(
+        as_of=as_of,
+        release=deployment["release"],
+        deployment={
+            "name": deployment["name"],
+            "release": deployment["release"],
+            "environment": deployment["environment"],
+            "objective": manifest.agent.get("objective"),
+            "expected_size": manifest.agent.get("scope", {}).get("expected_size"),
+            "fingerprint": mark,
+            "as_of_ms": store.end_of_day(as_of),
+        },
+        controls=control_rows(rubric),
+    )
+
+
+def control_rows(rubric: Rubric) -> tuple[dict[str, Any], ...]:
+    """The rows of the table `controls`."""
+    return tuple(
+        {
+            "id": control.id,
+            "domain": control.domain,
+            "severity": control.severity.value,
+            "adversarial": control.tested.adversarial,
+        }
+        for control in rubric.controls
+    )
+
+
+def _judge(rubric: Rubric, dataset: Dataset, manifest: Manifest, options: Options) -> list[assess.Judgement]:
+    session = engine(options.engine).open(dataset, options.bounds)
+    try:
+        return judge_all(rubric, dataset, session, options.as_of, sources(dataset, manifest))
+    finally:
+        session.close()
+
+
+def engine(name: str) -> Engine:
+    """The engine of that name.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    engines = discover("psf_audit.engine", Engine)
+    if name not in engines:
+        raise ConfigurationError(f"there is no engine {name!r}", hint=f"known: {', '.join(engines)}")
+    return engines[name]
+
+
+def sources(dataset: Dataset, manifest: Manifest | None) -> dict[str, Source]:
+    """Every evidence id with the path and digest of its file; `manifest` is one of them."""
+    known = {file.id: Source(file.id, file.path, "", file.sha256) for file in dataset.files}
+    if manifest is not None:
+        known["manifest"] = Source("manifest", manifest.path.name, "", manifest.sha256)
+    return known
+
+
+def judge_all(
+    rubric: Rubric, dataset: Dataset, session: Session, as_of: date, known: dict[str, Source]
+) -> list[assess.Judgement]:
+    """Every control judged, those that read the results of the others last; in the order of the rubric."""
+    judge = Bench(rubric, dataset, session, as_of, known)
+    first = {control.id: judge(control) for control in rubric.controls if not control.in_second_stage}
+    late = [control for control in rubric.controls if control.in_second_stage]
+    if late:
+        session.results(_result_rows(first, rubric, store.end_of_day(as_of)))
+    second = {control.id: judge(control) for control in late}
+    return [(first | second)[control.id] for control in rubric.controls]
+
+
+def _result_rows(judged: dict[str, assess.Judgement], rubric: Rubric, at_ms: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "control": control.id,
+            "domain": control.domain,
+            "status": judged[control.id].result.status.value,
+            "at_ms": at_ms,
+            "bound": True,
+        }
+        for control in rubric.controls
+        if control.id in judged
+    ]
+
+
+class Bench:
+    """Asks the criteria of one control after the other and hands the answers to `assess.judge`."""
+
+    def __init__(
+        self, rubric: Rubric, dataset: Dataset, session: Session, as_of: date, known: dict[str, Source]
+    ) -> None:
+        self.rubric = rubric
+        self.dataset = dataset
+        self.session = session
+        self.as_of = as_of
+        self.known = known
+        self.facts = {
+            row["ref"]: row
+            for table in dataset.tables.values()
+            for row in table
+            if row.get("ref") is not None and "basis" in row
+        }
+        self.carried = frozenset().union(*dataset.carried.values())
+        self.ages = {file.id: (as_of - file.collected).days if file.collected else 0 for file in dataset.files}
+
+    def __call__(self, control: Control) -> assess.Judgement:
+        """Judge one control."""
+        answers = {name: self.session.ask(sql, control.parameters(name)) for name, sql in control.criteria.items()}
+        return assess.judge(
+            assess.Dossier(
+                control=control,
+                answers=answers,
+                fact=self._fact,
+                gaps=[
+                    (gap, touched) for gap in self.dataset.tables["gaps"] if (touched := self._touches(gap, control))
+                ],
+                tests=[row for row in self.dataset.tables["tests"] if row["control"] == control.id],
+                documents=[row for row in self.dataset.tables["documents"] if row["control"] == control.id],
+                carried=self.carried,
+                witnessed_runs=self.dataset.witnessed_runs,
+                has_events=bool(self.dataset.tables["events"]),
+                as_of=self.as_of,
+            )
+        )
+
+    def _touches(self, gap: dict[str, Any], control: Control) -> frozenset[str]:
+        """The criteria of a control, its tests and its documents among them, that a gap could change."""
+        if gap["control"] is not None:
+            if gap["control"] != control.id:
+                return frozenset()
+            if gap["facts"] is None:
+                return frozenset({*control.criteria, "tests", "documents"})
+        touched = {name for name, analysis in control.analyses.items() if analysis.touched_by(gap["facts"])}
+        table = (gap["facts"] or "").partition(".")[0]
+        touched |= {name for name in ("tests", "documents") if not table or table == name}
+        return frozenset(touched)
+
+    def _fact(self, ref: int) -> assess.Fact | None:
+        place = self.dataset.place(ref)
+        if place is None:
+            return None
+        source = replace(self.known[place[0]], pointer=place[1])
+        row = self.facts.get(ref)
+        if row is None:
+            return assess.Fact(source, None, self.ages.get(place[0], 0), bound=True, from_log=True)
+        return assess.Fact(source, row["basis"], row["age_days"], bound=bool(row["bound"]), from_log=False)
+
+
+# ------------------------------------------------------------------------------------------------------- assembling
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the stages made of one manifest."""
+
+    manifest: Manifest
+    rubric: Rubric
+    dataset: Dataset
+    judgements: Sequence[assess.Judgement]
+    fingerprint: str
+
+
+def _assessment(work: _Work, options: Options) -> Assessment:
+    manifest, rubric = work.manifest, work.rubric
+    results: Sequence[ControlResult] = [judgement.result for judgement in work.judgements]
+    source = Source("manifest", manifest.path.name, "", manifest.sha256)
+    uses: tuple[Any, ...] = ()
+    if not options.ignore_waivers:
+        waivers = [_waiver(request, source) for request in manifest.waivers]
+        results, uses = assess.use_waivers(waivers, results, as_of=options.as_of, max_days=rubric.waiver_max_days)
+    domains = assess.domains(rubric, results)
+    scores = [domain.score for domain in domains]
+    verdict = assess.verdict(domains)
+    assessment = Assessment(
+        tool=f"psf-audit {__version__}",
+        as_of=options.as_of,
+        deployment=_identity(manifest),
+        fingerprint=work.fingerprint,
+        manifest=source,
+        rubric=rubric.identity,
+        verdict=verdict,
+        deciding=assess.deciding(domains),
+        score=None if None in scores or not scores else min(score for score in scores if score is not None),
+        coverage=assess.coverage(results),
+        valid_until=assess.valid_until(work.judgements, uses, options.as_of),
+        refresh_by=assess.refresh_by(work.judgements),
+        domains=domains,
+        evidence=_register(work.dataset),
+        waivers=uses,
+        limits_of_assessment=(*STANDING_LIMITS, *rubric.limits, *_left_out(work.dataset)),
+        gate=options.gate or manifest.gate,
+        waivers_ignored=options.ignore_waivers and bool(manifest.waivers),
+    )
+    if not any(result.status is not Status.NOT_APPLICABLE for result in results):
+        raise CannotAssess("no control of the rubric applies", hint="check agent.capabilities in the manifest")
+    return screened(assessment)
+
+
+def _waiver(request: manifests.WaiverRequest, source: Source) -> assess.Waiver:
+    return assess.Waiver(
+        control=request.control,
+        reason=request.reason,
+        owner=request.owner,
+        approved_by=request.approved_by,
+        expires=request.expires,
+        source=replace(source, pointer=f"line {request.line}"),
+    )
+
+
+def _identity(manifest: Manifest) -> DeploymentIdentity:
+    deployment = manifest.deployment
+    return DeploymentIdentity(
+        name=deployment["name"],
+        release=deployment["release"],
+        environment=deployment["environment"],
+        description=deployment.get("description"),
+        objective=manifest.agent.get("objective"),
+        people=tuple((person["role"], person["name"]) for person in manifest.value.get("people", [])),
+        capabilities=tuple(capability["name"] for capability in manifest.agent["capabilities"]),
+    )
+
+
+def _register(dataset: Dataset) -> tuple[EvidenceEntry, ...]:
+    return tuple(
+        EvidenceEntry(
+            id=file.id,
+            path=file.path,
+            format=file.format,
+            sha256=file.sha256,
+            bytes=file.bytes,
+            collected=file.collected.isoformat() if file.collected else None,
+            release=file.release,
+            produced_by=file.produced_by,
+            readable=file.readable,
+            problem=file.problem,
+            facts=sum(isinstance(item, (Fact, Event)) for item in file.items),
+        )
+        for file in dataset.files
+    )
+
+
+def _left_out(dataset: Dataset) -> Iterator[str]:
+    for reason, count in sorted(dataset.left_out.items()):
+        yield f"Left out: {count} {reason}."
+    unread = [file.path for file in dataset.files if not file.readable]
+    if unread:
+        yield f"Could not be read: {', '.join(unread)}."

@@ -1,0 +1,109 @@
+"""`psf-audit assess`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from psf_audit.cli.output import FormatOption, OutputOption, Reports
+from psf_audit.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from psf_audit.model import Gate
+
+PERCENTAGES = range(101)
+
+
+def assess(
+    manifest: Annotated[Path, typer.Argument(help="The deployment manifest (YAML).")],
+    format_: FormatOption = "terminal",
+    output: OutputOption = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
+    ] = None,
+    rubric: Annotated[
+        str | None, typer.Option(help="Rubric to use instead of the manifest's: a name like psf-agentic@1, or a file.")
+    ] = None,
+    evidence_root: Annotated[
+        Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None, typer.Option(metavar="STATUS", help="Fail also on any control of this status; repeatable.")
+    ] = None,
+    min_score: Annotated[int | None, typer.Option(metavar="PERCENT", help="Fail also on a lower score.")] = None,
+    min_coverage: Annotated[
+        int | None, typer.Option(metavar="PERCENT", help="Least share that could be evaluated; 100 if not given.")
+    ] = None,
+    no_waivers: Annotated[bool, typer.Option("--no-waivers", help="Ignore the waivers of the manifest.")] = False,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
+) -> None:
+    """Assess a deployment: what its evidence shows, control by control, and whether the gate is met."""
+    from psf_audit import audit, gate
+    from psf_audit import manifest as manifests
+
+    loaded = manifests.load(manifest)
+    root = evidence_root or manifest.resolve().parent
+    inputs = [manifest, *(manifest.parent / entry.path for entry in loaded.evidence)]
+    reports = Reports(format_, output, inputs=inputs)
+    options = audit.Options(
+        as_of=day(as_of),
+        engine=engine,
+        evidence_root=root,
+        rubric=rubric,
+        ignore_waivers=no_waivers,
+        gate=_gate(loaded.gate, fail_on, min_score, min_coverage),
+    )
+    assessment = audit.assess_manifest(loaded, options)
+    reports.deliver(lambda kind, view: kind.assessment(assessment, view))
+    decision = gate.decide(assessment)
+    code = ExitCode.READY if exit_zero and decision.code is ExitCode.GATE_NOT_MET else decision.code
+    typer.echo(f"{assessment.verdict.label}: {decision.reason} (exit {code.value})", err=True)
+    raise typer.Exit(code.value)
+
+
+def day(text: str | None) -> date:
+    """The day a command is for; only here the clock is read.
+
+    Raises:
+        ConfigurationError: the text is no day.
+    """
+    from datetime import UTC, date, datetime
+
+    if text is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"--as-of {text!r} is no day", hint="write it as YYYY-MM-DD") from None
+
+
+def _gate(base: Gate, fail_on: list[str] | None, min_score: int | None, min_coverage: int | None) -> Gate:
+    """The gate of the manifest with what the command line adds.
+
+    Raises:
+        ConfigurationError: a threshold that cannot apply.
+    """
+    from dataclasses import replace
+
+    from psf_audit.model import Status
+
+    for name, value in (("--min-score", min_score), ("--min-coverage", min_coverage)):
+        if value is not None and value not in PERCENTAGES:
+            raise ConfigurationError(f"{name} {value} cannot apply", hint="give a percentage from 0 to 100")
+    gaps = [status.value for status in Status if status.is_gap]
+    wrong = [status for status in fail_on or () if status not in gaps]
+    if wrong:
+        raise ConfigurationError(f"--fail-on {wrong[0]!r} cannot apply", hint=f"use one of {', '.join(gaps)}")
+    return replace(
+        base,
+        fail_on=base.fail_on + tuple(Status(status) for status in fail_on or () if Status(status) not in base.fail_on),
+        min_score=base.min_score if min_score is None else min_score,
+        min_coverage=base.min_coverage if min_coverage is None else min_coverage,
+    )

@@ -1,0 +1,34 @@
+"""`psf-audit diff`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from psf_audit.cli.output import FormatOption, OutputOption, Reports
+from psf_audit.errors import ConfigurationError, ExitCode
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(help="The earlier assessment (JSON).")],
+    new: Annotated[Path, typer.Argument(help="The later assessment (JSON).")],
+    format_: FormatOption = "terminal",
+    output: OutputOption = None,
+    fail_on: Annotated[str | None, typer.Option(metavar="regression", help="Exit 1 when something got worse.")] = None,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 instead of 1.")] = False,
+) -> None:
+    """Compare two assessments: what became safer, what became riskier, what cannot be compared."""
+    from psf_audit import compare
+    from psf_audit.cli import stored
+
+    if fail_on not in {None, "regression"}:
+        raise ConfigurationError(f"--fail-on {fail_on!r} cannot apply", hint="use regression")
+    reports = Reports(format_, output, inputs=[old, new])
+    comparison = compare.compare(stored.load(old), stored.load(new))
+    reports.deliver(lambda kind, view: kind.comparison(comparison, view))
+    worse = len(comparison.regressions)
+    code = ExitCode.GATE_NOT_MET if fail_on and worse and not exit_zero else ExitCode.READY
+    typer.echo(f"regressions: {worse} (exit {code.value})", err=True)
+    raise typer.Exit(code.value)

@@ -1,0 +1,73 @@
+"""The program: every command, and the one place where it exits."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from psf_audit import __version__
+from psf_audit.cli import assess, diff, evidence, explain, report, rubric, schema
+from psf_audit.cli.output import complain
+from psf_audit.errors import AuditError, ExitCode
+
+app = typer.Typer(
+    name="psf-audit",
+    help="Readiness auditor for AI-agent deployments: what the evidence shows, not what the manifest claims.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"psf-audit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
+
+app.command(name="assess")(assess.assess)
+app.command(name="diff")(diff.diff)
+app.command(name="report")(report.report)
+app.command(name="explain")(explain.explain)
+app.command(name="schema")(schema.schema)
+app.add_typer(evidence.app, name="evidence")
+app.add_typer(rubric.app, name="rubric")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the program and return its exit code; what a user can mend becomes a message, anything else is a bug."""
+    try:
+        app(args=arguments, prog_name="psf-audit")
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else int(bool(exit_.code))
+    except AuditError as error:
+        complain(error)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        return int(ExitCode.INTERRUPTED)
+    except Exception:  # noqa: BLE001  a bug: show all of it, and say that it is one
+        import traceback
+
+        traceback.print_exc()
+        typer.echo("This is a bug in psf-audit. Please report it with the lines above.", err=True)
+        return int(ExitCode.BUG)
+    return int(ExitCode.READY)
+
+
+def main() -> NoReturn:
+    """Entry point of the installed program."""
+    sys.exit(run())

@@ -1,0 +1,45 @@
+"""Plain text for what is no report: lists and descriptions, wrapped to the width of the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from typing import TYPE_CHECKING
+
+from psf_audit.text import one_line, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GAP = "  "
+
+
+def width() -> int:
+    """The width to write to: the terminal's, 100 when there is none."""
+    return max(40, shutil.get_terminal_size((100, 24)).columns)
+
+
+def columns(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
+    """Rows under a header, every column as wide as its longest value; the last one wraps."""
+    table = [list(header), *([safe(one_line(cell)) for cell in row] for row in rows)]
+    sizes = [max(len(row[index]) for row in table) for index in range(len(header) - 1)]
+    indent = " " * sum(size + len(_GAP) for size in sizes)
+    room = max(20, width() - len(indent))
+    lines = []
+    for row in table:
+        start = "".join(cell.ljust(size) + _GAP for cell, size in zip(row, sizes, strict=False))
+        wrapped = textwrap.wrap(row[-1], room, break_on_hyphens=False) or [""]
+        lines.append((start + wrapped[0]).rstrip())
+        lines += [indent + line for line in wrapped[1:]]
+    return "\n".join(lines)
+
+
+def section(title: str, text: str) -> str:
+    """A titled paragraph, wrapped and indented."""
+    body = textwrap.fill(safe(one_line(text)), width(), initial_indent="  ", subsequent_indent="  ")
+    return f"{title}\n{body}"
+
+
+def block(title: str, text: str) -> str:
+    """A titled piece of text whose line breaks mean something."""
+    return f"{title}\n{textwrap.indent(safe(text.strip()), '  ')}"

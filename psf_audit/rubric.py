@@ -1,0 +1,261 @@
+"""Rubrics: loading, checking and choosing them.
+
+A rubric is data. Its criteria are SQL over the evidence tables, so everything that a control asks for can be read,
+changed and tested without Python. A rubric file that was released never changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+
+from psf_audit import query, resources, validation
+from psf_audit.errors import ConfigurationError, Problem, Unreadable
+from psf_audit.model import Remedy, RubricIdentity, Severity
+from psf_audit.reading import decode, parse_yaml, read_bytes
+
+if TYPE_CHECKING:
+    from psf_audit.reading import Document
+
+CRITERIA = ("applies_when", "claims", "shows", "lacks", "breaks")
+DEFAULT_RUBRIC = "psf-agentic@1"
+_SPEC = re.compile(r"(?P<id>[a-z][a-z0-9-]*)(?:@(?P<version>\d+(?:\.\d+){0,2}))?\Z")
+_SCORING_KEYS = (
+    "id", "domain", "severity", *CRITERIA, "present_max_age_days", "tested", "documented", "params",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TestRule:
+    """What counts as a test of a control."""
+
+    adversarial: bool
+    max_age_days: int
+
+    __test__ = False
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control of a rubric."""
+
+    id: str
+    domain: str
+    title: str
+    severity: Severity
+    requirement: str
+    why: str
+    criteria: dict[str, str]
+    present_max_age_days: int
+    tested: TestRule
+    documented_max_age_days: int
+    params: dict[str, Any]
+    remedy: Remedy
+    question: str
+    references: dict[str, tuple[str, ...]]
+    line: int = 1
+
+    @cached_property
+    def analyses(self) -> dict[str, query.Analysis]:
+        """What each criterion reads."""
+        return {name: query.analyse(sql) for name, sql in self.criteria.items()}
+
+    def parameters(self, criterion: str) -> dict[str, Any]:
+        """The parameters that a criterion takes, with their values."""
+        return {name: self.params[name] for name in self.analyses[criterion].parameters}
+
+    @property
+    def in_second_stage(self) -> bool:
+        """Whether it judges the results of the other controls, and so comes after them."""
+        return any("results" in analysis.tables for analysis in self.analyses.values())
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One domain of a rubric."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """A rubric, checked: what it asks, and which one exactly it is."""
+
+    identity: RubricIdentity
+    domains: tuple[Domain, ...]
+    controls: tuple[Control, ...]
+    waiver_max_days: int
+    frameworks: dict[str, str] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    path: str = ""
+
+    def control(self, control_id: str) -> Control | None:
+        """The control of that id, if the rubric has it."""
+        return next((control for control in self.controls if control.id == control_id), None)
+
+
+def available() -> dict[str, list[str]]:
+    """The versions of every shipped rubric, oldest first."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(resources.rubrics_dir().glob("*/*.yaml")):
+        if not path.name.endswith(".cases.yaml"):
+            found.setdefault(path.parent.name, []).append(path.stem)
+    return {name: sorted(versions, key=_version_key) for name, versions in found.items()}
+
+
+def find(spec: str) -> Path:
+    """The file of the newest shipped rubric that `id`, `id@1`, `id@1.0` or `id@1.0.0` names.
+
+    Raises:
+        ConfigurationError: it is no such name, or there is no such rubric or version.
+    """
+    match = _SPEC.match(spec)
+    if not match:
+        raise ConfigurationError(f"rubric {spec!r} is not a name like psf-agentic@1.0.0")
+    known = available()
+    if match["id"] not in known:
+        raise ConfigurationError(f"there is no rubric {match['id']!r}", hint=f"known: {', '.join(sorted(known))}")
+    wanted = _version_key(match["version"] or "")
+    fitting = [version for version in known[match["id"]] if _version_key(version)[: len(wanted)] == wanted]
+    if not fitting:
+        raise ConfigurationError(
+            f"rubric {match['id']} has no version {match['version']}", hint=f"known: {', '.join(known[match['id']])}"
+        )
+    return resources.rubrics_dir() / match["id"] / f"{fitting[-1]}.yaml"
+
+
+def locate(spec: str) -> Path:
+    """The rubric file that a name or a path means; errors as `find`."""
+    return Path(spec) if spec.endswith((".yaml", ".yml")) else find(spec)
+
+
+def load(path: Path) -> Rubric:
+    """The rubric in a file.
+
+    Raises:
+        ConfigurationError: with every problem in it, each with line and column.
+    """
+    name = str(path)
+    try:
+        data = read_bytes(path)
+        document = parse_yaml(decode(data))
+    except Unreadable as error:
+        raise ConfigurationError(
+            f"{name}: {error.message}", problems=(Problem(name, error.message, error.line, error.column, error.hint),)
+        ) from error
+    problems = validation.problems(document, validation.schema("rubric"), name)
+    if problems:
+        raise ConfigurationError(f"{name} is not a rubric", problems=tuple(problems))
+    rubric = _rubric(document, name)
+    problems = _check(rubric, document, name)
+    if problems:
+        raise ConfigurationError(f"{name} is not a sound rubric", problems=tuple(problems))
+    return rubric
+
+
+def _version_key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(rfc8785.dumps(_canonical(value))).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """JSON values for a digest: decimals as text, so that no precision is lost."""
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return value
+
+
+def _rubric(document: Document, name: str) -> Rubric:
+    value = document.value
+    scoring = [{key: control.get(key) for key in _SCORING_KEYS} for control in value["controls"]]
+    identity = RubricIdentity(
+        id=value["id"],
+        version=value["version"],
+        title=value["title"],
+        about=" ".join(value["about"].split()),
+        content_digest=_digest(value),
+        scoring_digest=_digest({"id": value["id"], "controls": scoring}),
+    )
+    return Rubric(
+        identity=identity,
+        domains=tuple(Domain(domain["id"], domain["title"]) for domain in value["domains"]),
+        controls=tuple(
+            _control(control, document.position(("controls", index)).line)
+            for index, control in enumerate(value["controls"])
+        ),
+        waiver_max_days=value["waivers"]["max_days"],
+        frameworks={key: entry["title"] for key, entry in value["frameworks"].items()},
+        limits=tuple(value.get("limits", ())),
+        path=name,
+    )
+
+
+def _control(value: dict[str, Any], line: int) -> Control:
+    tested = value["tested"]
+    return Control(
+        id=value["id"],
+        domain=value["domain"],
+        title=value["title"],
+        severity=Severity(value["severity"]),
+        requirement=value["requirement"],
+        why=value["why"],
+        criteria={key: value[key] for key in CRITERIA if value.get(key)},
+        present_max_age_days=value["present_max_age_days"],
+        tested=TestRule(adversarial=tested["adversarial"], max_age_days=tested["max_age_days"]),
+        documented_max_age_days=value["documented"]["max_age_days"],
+        params=value.get("params", {}),
+        remedy=Remedy(
+            text=value["remedy"]["text"],
+            snippets=value["remedy"].get("snippets", {}),
+            effort=value["remedy"].get("effort"),
+        ),
+        question=value["question"],
+        references={key: tuple(items) for key, items in value["references"].items()},
+        line=line,
+    )
+
+
+def _check(rubric: Rubric, document: Document, name: str) -> list[Problem]:
+    """What a schema cannot say: ids, domains, frameworks, and the SQL."""
+    problems: list[Problem] = []
+
+    def problem(path: tuple[str | int, ...], message: str, hint: str | None = None) -> None:
+        position = document.position(path)
+        problems.append(Problem(name, message, position.line, position.column, hint))
+
+    seen: set[str] = set()
+    domains = {domain.id for domain in rubric.domains}
+    for index, control in enumerate(rubric.controls):
+        here: tuple[str | int, ...] = ("controls", index)
+        if control.id in seen:
+            problem((*here, "id"), f"the id {control.id} is taken")
+        seen.add(control.id)
+        if control.domain not in domains:
+            problem((*here, "domain"), f"there is no domain {control.domain!r}", f"known: {', '.join(sorted(domains))}")
+        for framework in control.references.keys() - rubric.frameworks.keys():
+            problem((*here, "references"), f"{control.id} names {framework!r}, which is not among the frameworks")
+        used: set[str] = set()
+        for criterion, sql in control.criteria.items():
+            try:
+                used |= query.analyse(sql).parameters
+            except ConfigurationError as error:
+                problem((*here, criterion), f"{control.id}.{criterion} {error.message}")
+        if used != control.params.keys():
+            wrong = sorted(used ^ control.params.keys())
+            problem((*here, "params"), f"{control.id}: params and SQL do not agree on {', '.join(wrong)}")
+    return problems
