@@ -14,9 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import rfc8785
-
-from psf_audit import query, resources, validation
+from psf_audit import canonical, query, resources, validation
 from psf_audit.errors import ConfigurationError, Problem, Unreadable
 from psf_audit.model import Remedy, RubricIdentity, Severity
 from psf_audit.reading import decode, parse_yaml, read_bytes
@@ -69,12 +67,12 @@ class Control:
 
     def parameters(self, criterion: str) -> dict[str, Any]:
         """The parameters that a criterion takes, with their values."""
-        return {name: self.params[name] for name in self.analyses[criterion].parameters}
+        return {name: self.params[name] for name in query.parameters(self.criteria[criterion])}
 
     @property
     def in_second_stage(self) -> bool:
         """Whether it judges the results of the other controls, and so comes after them."""
-        return any("results" in analysis.tables for analysis in self.analyses.values())
+        return any(query.names(sql, frozenset({"results"})) for sql in self.criteria.values())
 
 
 @dataclass(frozen=True)
@@ -138,11 +136,22 @@ def locate(spec: str) -> Path:
 
 
 def load(path: Path) -> Rubric:
-    """The rubric in a file.
+    """The rubric in a file; one that does not ship with psf-audit has its SQL held against the allow-list first.
+
+    The SQL of shipped rubrics is held against it by `rubric lint`, in the tests, and not again on every start.
 
     Raises:
         ConfigurationError: with every problem in it, each with line and column.
     """
+    return _load(path, shipped=path.resolve().is_relative_to(resources.rubrics_dir().resolve()))
+
+
+def lint(path: Path) -> Rubric:
+    """The rubric in a file, its SQL held against the allow-list wherever it comes from; errors as `load`."""
+    return _load(path, shipped=False)
+
+
+def _load(path: Path, *, shipped: bool) -> Rubric:
     name = str(path)
     try:
         data = read_bytes(path)
@@ -155,7 +164,7 @@ def load(path: Path) -> Rubric:
     if problems:
         raise ConfigurationError(f"{name} is not a rubric", problems=tuple(problems))
     rubric = _rubric(document, name)
-    problems = _check(rubric, document, name)
+    problems = _check(rubric, document, name) + ([] if shipped else _check_sql(rubric, document, name))
     if problems:
         raise ConfigurationError(f"{name} is not a sound rubric", problems=tuple(problems))
     return rubric
@@ -166,7 +175,7 @@ def _version_key(version: str) -> tuple[int, ...]:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(rfc8785.dumps(_canonical(value))).hexdigest()
+    return hashlib.sha256(canonical.dumps(_canonical(value))).hexdigest()
 
 
 def _canonical(value: Any) -> Any:
@@ -231,7 +240,7 @@ def _control(value: dict[str, Any], line: int) -> Control:
 
 
 def _check(rubric: Rubric, document: Document, name: str) -> list[Problem]:
-    """What a schema cannot say: ids, domains, frameworks, and the SQL."""
+    """What a schema cannot say: ids, domains, frameworks and params."""
     problems: list[Problem] = []
 
     def problem(path: tuple[str | int, ...], message: str, hint: str | None = None) -> None:
@@ -247,15 +256,23 @@ def _check(rubric: Rubric, document: Document, name: str) -> list[Problem]:
         seen.add(control.id)
         if control.domain not in domains:
             problem((*here, "domain"), f"there is no domain {control.domain!r}", f"known: {', '.join(sorted(domains))}")
-        for framework in control.references.keys() - rubric.frameworks.keys():
+        for framework in sorted(control.references.keys() - rubric.frameworks.keys()):
             problem((*here, "references"), f"{control.id} names {framework!r}, which is not among the frameworks")
-        used: set[str] = set()
+        used = frozenset().union(*(query.parameters(sql) for sql in control.criteria.values()))
+        if used != control.params.keys():
+            wrong = ", ".join(sorted(used ^ control.params.keys()))
+            problem((*here, "params"), f"{control.id}: params and SQL do not agree on {wrong}")
+    return problems
+
+
+def _check_sql(rubric: Rubric, document: Document, name: str) -> list[Problem]:
+    problems = []
+    for index, control in enumerate(rubric.controls):
         for criterion, sql in control.criteria.items():
             try:
-                used |= query.analyse(sql).parameters
+                query.analyse(sql)
             except ConfigurationError as error:
-                problem((*here, criterion), f"{control.id}.{criterion} {error.message}")
-        if used != control.params.keys():
-            wrong = sorted(used ^ control.params.keys())
-            problem((*here, "params"), f"{control.id}: params and SQL do not agree on {', '.join(wrong)}")
+                position = document.position(("controls", index, criterion))
+                message = f"{control.id}.{criterion} {error.message}"
+                problems.append(Problem(name, message, position.line, position.column))
     return problems

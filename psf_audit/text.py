@@ -19,6 +19,9 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
 _INVISIBLE = frozenset("\u200b\u2060\ufeff\u00ad\u180e")
 
+_NAMED = (
+    r"(?i)([\w\-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|master[_-]?key|private[_-]?key)[\w\-]*"
+)
 # What stands between a name and its value; and what is no value but says where one is kept.
 _ASSIGNED = r"[\"']?\s*[:=]\s*[\"']?)"
 _NO_REFERENCE = r"(?!os\.environ|\$|<|\[|env\b|null\b|true\b|false\b)"
@@ -32,16 +35,18 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\beyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*)?", "[token]"),
         (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/\-]{8,}=*", r"\1 [token]"),
         (r"(?i)\b([a-z][a-z0-9+.\-]*://)[^\s/@:]*:[^\s/@]+@", r"\1[credentials]@"),
-        (
-            r"(?i)([\w\-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|master[_-]?key|private[_-]?key)[\w\-]*"
-            + _ASSIGNED
-            + _NO_REFERENCE
-            + r"[^\s\"',;}\]]{4,}",
-            r"\1[secret]",
-        ),
+        # After `=`, or in quotes, anything is taken for the value; after a colon in prose, only what no word looks like.
+        (_NAMED + r"[\"']?\s*(?:=\s*[\"']?|:\s*[\"']))" + _NO_REFERENCE + r"[^\s\"',;}\]]{4,}", r"\1[secret]"),
+        (_NAMED + r":\s*)" + _NO_REFERENCE + r"(?=[^\s\"',;}\]]*[0-9_+/=$!@#])[^\s\"',;}\]]{6,}", r"\1[secret]"),
         (r"(?i)(\b[\w\-]*token" + _ASSIGNED + _NO_REFERENCE + r"[^\s\"',;}\]]{16,}", r"\1[token]"),
         (r"(arn:aws[\w\-]*:[\w\-]*:[\w\-]*:)\d{12}", r"\1[account]"),
     )
+)
+
+# Something that every secret above has in it: text without any of it, which is most text, is done with at once.
+_SUSPECT = re.compile(
+    r"(?i)private key|A(?:KIA|SIA|IDA|ROA)|sk-|gh[pousr]_|github_pat_|glpat-|xox|npm_|pypi-|hf_|lsv2_|AIza|eyJ|bearer"
+    r"|basic|://|passw|secret|key|token|arn:aws"
 )
 
 T = TypeVar("T")
@@ -62,6 +67,8 @@ def clean(value: str) -> str:
 
 def redact(value: str) -> str:
     """The text with everything that looks like a credential replaced by what it was."""
+    if not _SUSPECT.search(value):
+        return value
     for pattern, replacement in _SECRETS:
         value = pattern.sub(replacement, value)
     return value

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from psf_audit.model import Gate
 
 PERCENTAGES = range(101)
+YEARS = range(2000, 2100)
 
 
 def assess(
@@ -49,9 +50,10 @@ def assess(
     from psf_audit import manifest as manifests
 
     loaded = manifests.load(manifest)
-    root = evidence_root or manifest.resolve().parent
-    inputs = [manifest, *(manifest.parent / entry.path for entry in loaded.evidence)]
-    reports = Reports(format_, output, inputs=inputs)
+    home = manifest.resolve().parent
+    root = _folder(evidence_root or home)
+    read = [*(entry.path for entry in loaded.evidence), *loaded.prompts]
+    reports = Reports(format_, output, inputs=[manifest, *(home / path for path in read), *_rubric_file(rubric)])
     options = audit.Options(
         as_of=day(as_of),
         engine=engine,
@@ -79,13 +81,26 @@ def day(text: str | None) -> date:
     if text is None:
         return datetime.now(UTC).date()
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise ConfigurationError(f"--as-of {text!r} is no day", hint="write it as YYYY-MM-DD") from None
+    if found.year not in YEARS:
+        raise ConfigurationError(f"--as-of {text} cannot apply", hint="evidence is dated in the years 2000 to 2099")
+    return found
+
+
+def _folder(root: Path) -> Path:
+    if not root.is_dir():
+        raise ConfigurationError(f"--evidence-root {str(root)!r} is no folder")
+    return root
+
+
+def _rubric_file(rubric: str | None) -> list[Path]:
+    return [Path(rubric)] if rubric is not None and rubric.endswith((".yaml", ".yml")) else []
 
 
 def _gate(base: Gate, fail_on: list[str] | None, min_score: int | None, min_coverage: int | None) -> Gate:
-    """The gate of the manifest with what the command line adds.
+    """The gate of the manifest with what the command line adds; of two floors of the score the higher one.
 
     Raises:
         ConfigurationError: a threshold that cannot apply.
@@ -104,6 +119,6 @@ def _gate(base: Gate, fail_on: list[str] | None, min_score: int | None, min_cove
     return replace(
         base,
         fail_on=base.fail_on + tuple(Status(status) for status in fail_on or () if Status(status) not in base.fail_on),
-        min_score=base.min_score if min_score is None else min_score,
+        min_score=max((floor for floor in (base.min_score, min_score) if floor is not None), default=None),
         min_coverage=base.min_coverage if min_coverage is None else min_coverage,
     )

@@ -28,7 +28,9 @@ def diff(
     reports = Reports(format_, output, inputs=[old, new])
     comparison = compare.compare(stored.load(old), stored.load(new))
     reports.deliver(lambda kind, view: kind.comparison(comparison, view))
-    worse = len(comparison.regressions)
-    code = ExitCode.GATE_NOT_MET if fail_on and worse and not exit_zero else ExitCode.READY
-    typer.echo(f"regressions: {worse} (exit {code.value})", err=True)
+    decision = compare.regression_gate(comparison)
+    code = decision.code if fail_on else ExitCode.READY
+    if exit_zero and code is ExitCode.GATE_NOT_MET:
+        code = ExitCode.READY
+    typer.echo(f"{decision.reason} (exit {code.value})", err=True)
     raise typer.Exit(code.value)

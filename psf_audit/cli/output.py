@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,17 +55,18 @@ class Reports:
         self._formats = _formats()
         self._printed = self._format(printed)
         self._files: list[tuple[ReportFormat, Path]] = []
-        taken = {path.resolve() for path in inputs}
+        taken = {_real(path) for path in inputs}
         for output in outputs or ():
             name, separator, path = output.partition("=")
             if not separator or not path:
                 raise ConfigurationError(f"--output {output!r} is not FORMAT=PATH", hint="for example html=report.html")
             target = Path(path)
-            if target.resolve() in taken:
+            real = _real(target)
+            if real in taken:
                 raise ConfigurationError(f"--output {output!r} would overwrite an input or another output")
-            if not target.resolve().parent.is_dir():
+            if not real.parent.is_dir():
                 raise ConfigurationError(f"--output {output!r}: there is no folder {target.parent}")
-            taken.add(target.resolve())
+            taken.add(real)
             self._files.append((self._format(name), target))
 
     def _format(self, name: str) -> ReportFormat:
@@ -100,22 +100,43 @@ def _formats() -> dict[str, ReportFormat]:
 def _view() -> View:
     from psf_audit.rendering import View
 
-    terminal = sys.stdout.isatty()
+    terminal = sys.stdout is not None and sys.stdout.isatty()
     width = shutil.get_terminal_size((_PIPED_WIDTH, 24)).columns
     color = bool(os.environ.get("FORCE_COLOR")) or (terminal and not os.environ.get("NO_COLOR"))
     return View(width=max(width, 40), color=color)
 
 
 def show(text: str) -> None:
-    """Print text to the standard output; a reader that went away is no error."""
-    with suppress(BrokenPipeError):
+    """Print text to the standard output; a reader that went away is no error.
+
+    Raises:
+        ConfigurationError: the system refuses.
+    """
+    if sys.stdout is None:  # a program can be started without any
+        raise ConfigurationError("cannot write to the standard output: it is closed")
+    try:
         sys.stdout.buffer.write(text.encode("utf-8", errors="replace"))
         if not text.endswith("\n"):
             sys.stdout.buffer.write(b"\n")
         sys.stdout.flush()
-        return
-    # The interpreter flushes once more when it ends; there is nobody left to read it.
+    except BrokenPipeError:
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        raise ConfigurationError(f"cannot write to the standard output: {error.strerror or error}") from error
+
+
+def _discard_output() -> None:
+    """The interpreter flushes once more when it ends; what it could not write the first time has nowhere to go."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _real(path: Path) -> Path:
+    """The path with its links followed; as it stands where they lead nowhere."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return path.absolute()
 
 
 def write(path: Path, text: str) -> None:
@@ -133,10 +154,10 @@ def write(path: Path, text: str) -> None:
             os.fsync(stream.fileno())
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path.resolve() if path.is_symlink() else path)
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
+        raise ConfigurationError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
     except BaseException:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

@@ -52,13 +52,13 @@ def lint(rubric: RubricArgument = "psf-agentic@1") -> None:
     from psf_audit import rubric as rubrics
 
     path = rubrics.locate(rubric)
-    loaded = rubrics.load(path)
+    loaded = rubrics.lint(path)
     cases.check_sql(loaded)
     show(f"{path}: {len(loaded.controls)} controls, no problem")
 
 
 @app.command("test")
-def test_(
+def run_cases(
     rubric: RubricArgument = "psf-agentic@1",
     control: Annotated[list[str] | None, typer.Option(help="Only the cases of this control; repeatable.")] = None,
     engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",

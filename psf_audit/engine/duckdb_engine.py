@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import threading
+import time
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from psf_audit.facts.tables import TABLES, ColumnType, Table
 from psf_audit.facts.views import views
-from psf_audit.query import Answer, Answers, Bounds, Engine
+from psf_audit.query import Answer, Answers, Bounds, Engine, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +23,8 @@ if TYPE_CHECKING:
     from psf_audit.facts.store import Dataset
 
 _CHUNK = 20_000
-_ANSWER_COLUMNS = ("ref", "what", "found", "expected", "unit", "at_ms", "absent")
+# Longer texts are cut when they are loaded: an engine holds two thousand of them at a time for each step of a query.
+_MAX_CHARACTERS = 4_000
 _LOCKS = (
     "SET enable_external_access = false",
     "SET autoinstall_known_extensions = false",
@@ -33,7 +38,7 @@ class DuckDBSession:
     """One dataset in one locked in-memory database."""
 
     def __init__(self, dataset: Dataset, bounds: Bounds) -> None:
-        """Load the dataset, compute the kept views, and lock the database."""
+        """Load the dataset and lock the database; views are made when a criterion first reads them."""
         import duckdb
 
         self._bounds = bounds
@@ -43,36 +48,41 @@ class DuckDBSession:
             config={"memory_limit": f"{max(64, bounds.memory_mib * 9 // 10)}MiB", "threads": 2, "temp_directory": ""},
         )
         self._error = duckdb.Error
-        for statement in _LOCKS:
-            self._connection.execute(statement)
+        self._connection.execute(";".join((*_LOCKS, *(_definition(table) for table in TABLES.values()))))
         for name, table in TABLES.items():
-            _create(self._connection, table)
             _insert(self._connection, table, dataset.tables[name])
-        for view in views():
-            kind = "TABLE" if view.kept else "VIEW"
-            self._connection.execute(f"CREATE {kind} {view.name} AS {view.sql}")
+        self._made: set[str] = set()
+        self._watchdog = _Watchdog(self._connection)
 
     def ask(self, sql: str, parameters: Mapping[str, Any]) -> Answers:
         """The rows of a criterion in a stable order, at most the row limit of them, with their full count."""
         statement = (
-            f"SELECT *, COUNT(*) OVER () AS psf_count FROM ({sql}) AS psf_answer "  # noqa: S608  analysed: one SELECT
+            f"SELECT *, COUNT(*) OVER () AS psf_count FROM (\n{sql}\n) AS psf_answer "  # noqa: S608  analysed: one SELECT
             f"ORDER BY ALL LIMIT {self._bounds.rows}"
         )
-        watchdog = threading.Timer(self._bounds.seconds, self._connection.interrupt)
-        watchdog.start()
+        self._watchdog.until(time.monotonic() + self._bounds.seconds)
         try:
-            cursor = self._connection.execute(statement, dict(parameters) or None)
+            self._make(_views_in(sql))
+            cursor = self._connection.execute(statement, {name: _bound(value) for name, value in parameters.items()})
             names = [column[0] for column in cursor.description]
             rows = cursor.fetchall()
         except self._error as error:
             return Answers(failure=" ".join(str(error).split())[:200])
         finally:
-            watchdog.cancel()
+            self._watchdog.until(None)
         records = [dict(zip(names, row, strict=True)) for row in rows]
         return Answers(
             rows=tuple(sorted((_answer(record) for record in records), key=_order)),
             count=int(records[0]["psf_count"]) if records else 0,
         )
+
+    def _make(self, names: frozenset[str]) -> None:
+        """Make the views of these names that are not there yet, in the order in which they build on each other."""
+        for view in views():
+            if view.name in names and view.name not in self._made:
+                kind = "TABLE" if view.kept else "VIEW"
+                self._connection.execute(f"CREATE {kind} {view.name} AS {view.sql}")
+                self._made.add(view.name)
 
     def results(self, rows: list[dict[str, Any]]) -> None:
         """Replace the rows of the table `results`."""
@@ -81,16 +91,79 @@ class DuckDBSession:
 
     def close(self) -> None:
         """Close the database."""
+        self._watchdog.stop()
         self._connection.close()
 
 
+class _Watchdog(threading.Thread):
+    """Interrupts a connection when a deadline has passed; one thread for all questions of a session."""
+
+    _PERIOD = 0.1
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(name="psf-audit-watchdog", daemon=True)
+        self._connection = connection
+        self._deadline: float | None = None
+        self._stopped = threading.Event()
+        self.start()
+
+    def until(self, deadline: float | None) -> None:
+        """Interrupt what runs at the deadline (monotonic seconds); None: let it run."""
+        self._deadline = deadline
+
+    def run(self) -> None:
+        """Look at the deadline ten times a second."""
+        while not self._stopped.wait(self._PERIOD):
+            deadline = self._deadline
+            if deadline is not None and time.monotonic() > deadline:
+                self._connection.interrupt()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        self.join()
+
+
+@cache
+def _views_in(sql: str) -> frozenset[str]:
+    """The views that a statement reads, and those that they read: a view reads only views that stand before it."""
+    before = [view.name for view in views()]
+    needed = set(names(sql, frozenset(before)))
+    for view in reversed(views()):
+        before.pop()
+        if view.name in needed:
+            needed |= names(view.sql, frozenset(before))
+    return frozenset(needed)
+
+
+def _bound(value: Any) -> Any:
+    """A parameter as DuckDB should bind it: a small whole number would otherwise make 32-bit arithmetic of the rest."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        from duckdb.value.constant import LongValue
+
+        return LongValue(value)
+    return value
+
+
 def _answer(record: dict[str, Any]) -> Answer:
-    ref = record.get("ref")
+    ref, at_ms = record.get("ref"), record.get("at_ms")
     return Answer(
-        ref=ref if isinstance(ref, int) else None,
+        ref=ref if type(ref) is int else None,
         what=str(record.get("what") or ""),
-        **{name: record.get(name) for name in _ANSWER_COLUMNS[2:]},
+        found=_finite(record.get("found")),
+        expected=_finite(record.get("expected")),
+        unit=_text(record.get("unit")),
+        at_ms=at_ms if type(at_ms) is int else None,
+        absent=_text(record.get("absent")),
     )
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, (Decimal, float)) and not math.isfinite(value) else value
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _order(answer: Answer) -> tuple[bool, int, str, str, str]:
@@ -98,9 +171,9 @@ def _order(answer: Answer) -> tuple[bool, int, str, str, str]:
     return (answer.ref is None, answer.ref or 0, answer.what, str(answer.found), str(answer.expected))
 
 
-def _create(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _definition(table: Table) -> str:
     columns = ", ".join(f'"{column.name}" {column.type.value}' for column in table.columns)
-    connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
+    return f'CREATE TABLE "{table.name}" ({columns})'
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: list[dict[str, Any]]) -> None:
@@ -119,9 +192,19 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: list[dict
 
 def _plain(row: dict[str, Any], names: Iterable[str], exact: set[str]) -> dict[str, Any]:
     return {
-        name: format(row[name], "f") if name in exact and isinstance(row[name], Decimal) else row[name]
+        name: format(value, "f")
+        if name in exact and isinstance(value, Decimal)
+        else _cut(value)
+        if type(value) is str and len(value) > _MAX_CHARACTERS
+        else value
         for name in names
+        for value in (row[name],)
     }
+
+
+def _cut(text: str) -> str:
+    """The start of a text and a digest of all of it: two texts stay equal or different as they were."""
+    return f"{text[:_MAX_CHARACTERS]}… sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 ENGINE = Engine(name="duckdb", open=DuckDBSession)

@@ -19,8 +19,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import rfc8785
-
+from psf_audit import canonical
 from psf_audit.artifact import Artifact, EvidenceFormat, Losses, amount, milliseconds, stated_sha256, whole, words
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Carries, Event, Gap, Item, Loaded, Stated
@@ -215,10 +214,10 @@ def _event(value: dict[str, Any], line: int, losses: Losses) -> Iterator[Item]:
 def _digest(value: dict[str, Any]) -> str | None:
     """SHA-256 of the event without its `hash` in the canonical form of RFC 8785, as that RFC has numbers: doubles."""
     try:
-        canonical = rfc8785.dumps(_doubles({key: item for key, item in value.items() if key != "hash"}))
+        form = canonical.dumps(_doubles({key: item for key, item in value.items() if key != "hash"}))
     except (ValueError, RecursionError):
         return None
-    return hashlib.sha256(canonical).hexdigest()
+    return hashlib.sha256(form).hexdigest()
 
 
 def _doubles(value: Any) -> Any:

@@ -4,7 +4,8 @@ What a span was is read from the semantic conventions for generative AI (status 
 https://github.com/open-telemetry/semantic-conventions-genai), by their present and their older names, and from
 OpenInference. `execute_tool` is an action, a call of a model is `model`, `invoke_agent` is the `start` of a task, whose
 id is that of its span; other spans are no events. The conventions have no attribute for cost, approval or reason: cost
-is read from what vendors add, `psf.approval`, `psf.reason` and `psf.credential` from teams that record them.
+is read from what vendors add, `psf.approval`, `psf.reason`, `psf.credential` and `psf.via` from teams that record them.
+The provider's name is not the `via`: it says who made the model, not which gateway a call passed.
 
 Usage is counted once. Agent spans repeat the sum of what is below them, and instrumentation at two levels records the
 same call twice, one span inside the other: of a call of a model the innermost span becomes the event, of an action the
@@ -51,7 +52,6 @@ _NO_CALL = frozenset(
 _OPERATION = ("gen_ai.operation.name", "openinference.span.kind")
 _MODEL_NAME = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "embedding.model_name")
 _TOOL_NAME = ("gen_ai.tool.name", "tool.name", "tool_call.function.name")
-_PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider")
 _AGENT_NAME = ("gen_ai.agent.name", "agent.name")
 _CONVERSATION = ("gen_ai.conversation.id", "session.id")
 _TARGET = ("url.full", "mcp.resource.uri", "server.address", "http.url")
@@ -59,7 +59,7 @@ _TOKENS_IN = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.to
 _TOKENS_OUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion")
 _COST = ("gen_ai.usage.cost_usd", "gen_ai.usage.cost", "llm.cost.total")
 _COST_PARTS = ("gen_ai.usage.input_cost", "gen_ai.usage.output_cost")
-_ADDED = ("approval", "reason", "credential")
+_ADDED = ("via", "approval", "reason", "credential")
 _ERROR = frozenset({2, "2", "STATUS_CODE_ERROR"})
 _USAGE = ("cost_usd", "tokens_in", "tokens_out")
 
@@ -383,7 +383,6 @@ def _values(span: _Span, losses: Losses) -> Values:
         **values,
         "name": span.text(_MODEL_NAME),
         "id": span.text(("gen_ai.response.id",)) or span.id,
-        "via": span.text(_PROVIDER),
         "tokens_in": _tokens(span, "tokens_in", _TOKENS_IN, losses),
         "tokens_out": _tokens(span, "tokens_out", _TOKENS_OUT, losses),
         "cost_usd": _cost(span, losses),

@@ -6,8 +6,7 @@ import hashlib
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import rfc8785
-
+from psf_audit import canonical
 from psf_audit.facts.model import Fact
 from psf_audit.facts.store import typed
 
@@ -27,14 +26,14 @@ def fingerprint(agent: Mapping[str, Any], prompts: Mapping[str, str], facts: Ite
     """
     rows = sorted({_canonical_row(fact) for fact in facts if fact.table in _CONFIGURED})
     value = {
-        "models": sorted(rfc8785.dumps(_plain(model)).decode() for model in agent.get("models", [])),
+        "models": sorted(canonical.dumps(_plain(model)).decode() for model in agent.get("models", [])),
         "prompts": dict(prompts),
         "objective": agent.get("objective"),
         "completion": _plain(agent.get("completion", {})),
         "scope": _plain(agent.get("scope", {})),
         "facts": rows,
     }
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+    return hashlib.sha256(canonical.dumps(value)).hexdigest()
 
 
 def _canonical_row(fact: Fact) -> str:
@@ -43,7 +42,7 @@ def _canonical_row(fact: Fact) -> str:
         for key, value in typed(fact.table, fact.values).items()
         if value is not None and key not in _LEFT_OUT
     }
-    return rfc8785.dumps({"table": fact.table, "basis": fact.basis, **values}).decode()
+    return canonical.dumps({"table": fact.table, "basis": fact.basis, **values}).decode()
 
 
 def _plain(value: Any) -> Any:

@@ -129,8 +129,9 @@ def _order(values: Mapping[str, Any]) -> int | None:
     at_ms, sequence = values.get("at_ms"), values.get("seq") or 0
     if at_ms is None:
         return None
-    within: int = min(max(int(sequence), 0), 2**_SEQUENCE_BITS - 1)
-    return int(at_ms) * 2**_SEQUENCE_BITS + within
+    within: int = min(max(sequence, 0), 2**_SEQUENCE_BITS - 1)
+    order: int = at_ms * 2**_SEQUENCE_BITS + within
+    return order
 
 
 def tasks(events: Sequence[Row]) -> list[Row]:

@@ -59,6 +59,19 @@ FROM (
 ) AS c
 GROUP BY name;
 
+-- view: paths
+-- meaning: every capability with each via it is declared or seen through: a way around a gateway is a row of its own
+-- kept
+SELECT name, via, MIN(ref) AS ref
+FROM (
+  SELECT name, via, ref FROM reach
+  UNION ALL
+  SELECT name, via, ref FROM capabilities WHERE via IS NOT NULL
+  UNION ALL
+  SELECT name, via, MIN(ref) FROM usage GROUP BY name, via
+) AS p
+WHERE name IS NOT NULL GROUP BY name, via;
+
 -- view: bounded_reach
 -- meaning: which enforced limit of this release binds which capability: a limit binds only what goes through its via
 -- kept
@@ -137,9 +150,13 @@ FROM events WHERE kind NOT IN ('action', 'model') AND run IS NOT NULL AND ord IS
 -- view: decision_gap
 -- meaning: the column that "no human decided" rests on: kind where the log records checkpoints or decisions, else approval
 -- kept
-SELECT CASE WHEN MAX(CASE WHEN kind = 'checkpoint' OR (actor_kind = 'operator' AND kind IN ('approval', 'refusal', 'resume')) THEN 1 ELSE 0 END) = 1
-  AND MAX(approval) IS NULL THEN 'events.kind' ELSE 'events.approval' END AS absent
-FROM events;
+SELECT CASE WHEN e.records = 1 AND e.named IS NULL AND g.n = 0 THEN 'events.kind' ELSE 'events.approval' END AS absent
+FROM (
+  SELECT MAX(CASE WHEN kind = 'checkpoint' OR (actor_kind = 'operator' AND kind IN ('approval', 'refusal', 'resume')) THEN 1 ELSE 0 END) AS records,
+    MAX(approval) AS named
+  FROM events
+) AS e
+CROSS JOIN (SELECT COUNT(*) AS n FROM gaps WHERE facts = 'events.approval') AS g;
 
 -- view: work
 -- meaning: the agent's work between two marks of a run: the one window over all events
@@ -236,7 +253,8 @@ WHERE a.kind = 'action';
 -- view: unapproved_acts
 -- meaning: acts behind a gate whose approval is missing, not a human's, too late, or for something else
 -- kept
-SELECT ref, at_ms, what, fault, CASE WHEN fault = 'no approval' THEN 'events.approval' END AS absent
+SELECT ref, at_ms, what, fault,
+  CASE WHEN fault IN ('no approval', 'names an approval that no record holds') THEN 'events.approval' END AS absent
 FROM (
   SELECT ref, at_ms, name || ' on ' || COALESCE(target, 'an unnamed target') AS what,
     CASE WHEN approval IS NULL THEN 'no approval' WHEN found IS NULL THEN 'names an approval that no record holds'
@@ -311,19 +329,23 @@ WHERE c.basis = 'claim' AND c.layer IS DISTINCT FROM 'prompt' AND NOT EXISTS (
 -- meaning: something that configuration allows and the claims of the same dimension do not
 SELECT g.ref, g.dimension, g.dimension || ' ' || COALESCE(g.pattern, 'anything') || ' is allowed but not declared' AS what
 FROM boundaries AS g
-WHERE g.basis = 'config' AND g.bound AND g.effect = 'allow'
+WHERE g.basis = 'config' AND g.bound AND g.effect = 'allow' AND g.layer IS DISTINCT FROM 'prompt'
   AND EXISTS (SELECT 1 FROM boundaries AS c WHERE c.basis = 'claim' AND c.dimension = g.dimension AND c.effect = 'allow')
   AND NOT EXISTS (
     SELECT 1 FROM boundaries AS c
     WHERE c.basis = 'claim' AND c.dimension = g.dimension AND c.effect = 'allow'
-      AND (g.like = c.like OR g.like LIKE c.like ESCAPE '!' OR (g.lo >= c.lo AND g.hi <= c.hi)));
+      AND (c.is_default OR g.like = c.like OR g.like LIKE c.like ESCAPE '!' OR (g.lo >= c.lo AND g.hi <= c.hi)));
 
 -- view: claim_logs
--- meaning: a claimed log that is configured with less than claimed
-SELECT g.ref, g.sink, 'claimed log to ' || g.sink || ' is not what is configured' AS what
+-- meaning: a claimed log that is configured with less than claimed; what the configuration does not say is only missing
+SELECT g.ref, g.sink, c.retention_days AS expected, g.retention_days AS found,
+  CASE WHEN (c.append_only AND g.append_only IS FALSE) OR (c.hash_chained AND g.hash_chained IS FALSE) OR (c.off_host AND g.off_host IS FALSE)
+    THEN 1 ELSE 0 END AS weaker,
+  CASE WHEN g.retention_days < c.retention_days THEN 1 ELSE 0 END AS shorter,
+  'claimed log to ' || g.sink || ' is not what is configured' AS what
 FROM logs AS g JOIN logs AS c ON c.basis = 'claim' AND c.sink = g.sink
-WHERE g.basis = 'config' AND g.bound AND ((c.append_only AND g.append_only IS NOT TRUE) OR (c.hash_chained AND g.hash_chained IS NOT TRUE)
-  OR (c.retention_days IS NOT NULL AND COALESCE(g.retention_days, 0) < c.retention_days));
+WHERE g.basis = 'config' AND g.bound AND ((c.append_only AND g.append_only IS FALSE) OR (c.hash_chained AND g.hash_chained IS FALSE)
+  OR (c.off_host AND g.off_host IS FALSE) OR g.retention_days < c.retention_days);
 
 -- view: claim_capabilities
 -- meaning: a capability declared free for which the log shows cost
@@ -354,13 +376,7 @@ FROM events WHERE duplicate_of IS NOT NULL AND actor_kind = 'agent' AND COALESCE
 -- meaning: every paid capability with each via it is declared or seen through: a way around a gateway is a row of its own
 -- kept
 SELECT r.name, p.via, MIN(p.ref) AS ref, MAX(r.kind) AS kind, MAX(r.effect) AS effect, MAX(COALESCE(h.by_hour, 0)) AS by_hour
-FROM (
-  SELECT name, via, ref FROM reach
-  UNION ALL
-  SELECT name, via, ref FROM capabilities WHERE via IS NOT NULL
-  UNION ALL
-  SELECT name, via, MIN(ref) FROM usage WHERE name IS NOT NULL GROUP BY name, via
-) AS p
+FROM paths AS p
 JOIN reach AS r ON r.name = p.name
 LEFT JOIN (
   SELECT name, MAX(by_hour) AS by_hour

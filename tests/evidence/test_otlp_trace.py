@@ -105,7 +105,7 @@ def test_reads_a_trace() -> None:
         "credential": None,
         "name": "m-large",
         "id": "00f067aa0ba902b2",
-        "via": "anthropic",
+        "via": None,
         "tokens_in": 120,
         "tokens_out": 30,
         "cost_usd": Decimal("0.0125"),
@@ -222,7 +222,14 @@ def test_a_cost_that_is_none_is_unknown_and_not_0(cost: Any) -> None:
 def test_old_names_and_numbers_as_text(tokens: dict[str, Any]) -> None:
     old = {"gen_ai.system": "openai", "gen_ai.response.model": "m", "gen_ai.usage.prompt_tokens": tokens}
     (row,) = events(read(span(1, None, **old)))
-    assert (row["kind"], row["via"], row["name"], row["tokens_in"]) == ("model", "openai", "m", 7)
+    assert (row["kind"], row["name"], row["tokens_in"]) == ("model", "m", 7)
+    assert row.get("via") is None
+
+
+def test_the_provider_is_not_the_gateway_that_a_call_passed() -> None:
+    passed = {"gen_ai.provider.name": "openai", "psf.via": "litellm"}
+
+    assert events(read(span(1, "chat", **passed)))[0]["via"] == "litellm"
 
 
 def test_tokens_that_are_none_are_a_gap() -> None:

@@ -1,0 +1,1 @@
+"""Drills: each attacks the running gateway and harness, and asserts on what they did."""
