@@ -45,7 +45,10 @@ def assess(
     ] = False,
     engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
 ) -> None:
-    """Assess a deployment: what its evidence shows, control by control, and whether the gate is met."""
+    """Assess a deployment.
+
+    What its evidence shows, control by control, and whether the gate is met.
+    """
     from psf_audit import audit, gate
     from psf_audit import manifest as manifests
 

@@ -19,7 +19,10 @@ def diff(
     fail_on: Annotated[str | None, typer.Option(metavar="regression", help="Exit 1 when something got worse.")] = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 instead of 1.")] = False,
 ) -> None:
-    """Compare two assessments: what became safer, what became riskier, what cannot be compared."""
+    """Compare two assessments.
+
+    What became safer, what became riskier, and what cannot be compared.
+    """
     from psf_audit import compare
     from psf_audit.cli import stored
 

@@ -21,7 +21,10 @@ def explain(
     control: Annotated[str, typer.Argument(help="Id of the control, such as SPEND-01.")],
     rubric: Annotated[str, typer.Option(help="Rubric: a name like psf-agentic@1, or a file.")] = "psf-agentic@1",
 ) -> None:
-    """Explain a control: what it asks, why, what shows it, what breaks it, what to do."""
+    """Explain a control.
+
+    What it asks and why, what shows it, what breaks it, and what to do.
+    """
     from difflib import get_close_matches
 
     from psf_audit import audit

@@ -13,7 +13,10 @@ from psf_audit.errors import ConfigurationError
 def schema(
     name: Annotated[str | None, typer.Argument(help="Which one; without it the names are listed.")] = None,
 ) -> None:
-    """Print the published JSON Schema of a file that psf-audit reads or writes."""
+    """Print a published JSON Schema.
+
+    There is one for each kind of file that psf-audit reads or writes.
+    """
     import json
 
     from psf_audit import schemas

@@ -1,0 +1,85 @@
+"""The rubrics that ship: their cases hold and cover every status, and released text never changes."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from psf_audit import audit, cases, rubric
+from psf_audit.model import Status
+from psf_audit.rubric import Rubric
+
+RELEASED = rubric.available()
+CONTROLS = [
+    (f"{name}@{version}", control.id)
+    for name, versions in RELEASED.items()
+    for version in versions
+    for control in rubric.load(rubric.find(f"{name}@{version}")).controls
+]
+
+# A released rubric never changes: a change is a new version.
+DIGESTS = {
+    "psf-agentic@1.0.0": ("CONTENT", "SCORING"),
+}
+
+
+@cache
+def loaded(name: str) -> tuple[Rubric, cases.CaseFile]:
+    path = rubric.find(name)
+    known = rubric.load(path)
+    return known, cases.load(cases.beside(path), known)
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_released_text_never_changes(name: str) -> None:
+    identity = rubric.load(rubric.find(name)).identity
+
+    assert (identity.content_digest, identity.scoring_digest) == DIGESTS[name]
+
+
+def test_every_released_rubric_is_pinned() -> None:
+    assert {f"{name}@{version}" for name, versions in RELEASED.items() for version in versions} == set(DIGESTS)
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_released_sql_is_sound(name: str) -> None:
+    cases.check_sql(rubric.lint(rubric.find(name)))
+
+
+@pytest.mark.parametrize(("name", "control"), CONTROLS)
+def test_the_cases_of_a_control_hold_and_cover_every_status(name: str, control: str) -> None:
+    known, case_file = loaded(name)
+    own = cases.CaseFile(case_file.as_of, tuple(case for case in case_file.cases if case.control == control))
+
+    outcomes = list(cases.run(known, own, audit.engine("duckdb")))
+
+    wrong = [(outcome.case.name, outcome.status, outcome.reason) for outcome in outcomes if not outcome.holds]
+    assert wrong == []
+    criteria = next(entry for entry in known.controls if entry.id == control).criteria
+    reachable = set(Status) - (set() if "applies_when" in criteria else {Status.NOT_APPLICABLE})
+    assert {outcome.status for outcome in outcomes} == reachable
+
+
+@pytest.mark.parametrize(("name", "control"), CONTROLS)
+def test_a_control_is_complete(name: str, control: str) -> None:
+    known, _ = loaded(name)
+    entry = next(entry for entry in known.controls if entry.id == control)
+
+    assert entry.remedy.snippets
+    assert entry.remedy.effort in {"hours", "days", "weeks"}
+    assert "?" in entry.question
+    assert "psf" in entry.references
+    assert not any(word in entry.requirement + entry.why for word in ("\u2014", "\u2013"))
+
+
+def test_the_rubric_says_whose_it_is() -> None:
+    about = rubric.load(rubric.find("psf-agentic@1.0.0")).identity.about
+
+    assert "unendorsed" in about
+    assert "eight domains" in about
+
+
+def test_rubrics_are_found_in_the_checkout() -> None:
+    assert rubric.find("psf-agentic").is_relative_to(Path(__file__).parent.parent / "rubrics")
