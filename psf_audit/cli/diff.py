@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from psf_audit.cli.output import FormatOption, OutputOption, Reports
 from psf_audit.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from psf_audit.compare import Comparison
+    from psf_audit.rendering import ReportFormat, View
 
 
 def diff(
@@ -30,10 +34,16 @@ def diff(
         raise ConfigurationError(f"--fail-on {fail_on!r} cannot apply", hint="use regression")
     reports = Reports(format_, output, inputs=[old, new])
     comparison = compare.compare(stored.load(old), stored.load(new))
-    reports.deliver(lambda kind, view: kind.comparison(comparison, view))
+    reports.deliver(lambda kind, view: _render(kind, comparison, view))
     decision = compare.regression_gate(comparison)
     code = decision.code if fail_on else ExitCode.READY
     if exit_zero and code is ExitCode.GATE_NOT_MET:
         code = ExitCode.READY
     typer.echo(f"{decision.reason} (exit {code.value})", err=True)
     raise typer.Exit(code.value)
+
+
+def _render(kind: ReportFormat, comparison: Comparison, view: View) -> str:
+    if kind.comparison is None:
+        raise ConfigurationError(f"the format {kind.name} has no form for a comparison")
+    return kind.comparison(comparison, view)

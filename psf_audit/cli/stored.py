@@ -26,7 +26,4 @@ def load(path: Path) -> Assessment:
     except Unreadable as error:
         problem = Problem(str(path), error.message, error.line, error.column, error.hint)
         raise ConfigurationError(str(problem), problems=(problem,)) from error
-    try:
-        return wire.from_json(value)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error.message}", hint=error.hint) from error
+    return wire.from_json(value, str(path))

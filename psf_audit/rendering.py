@@ -1,0 +1,392 @@
+"""What all report formats share: their type, the order of what to do first, and the words for what was found.
+
+A format is a pure function from an assessment, or a comparison of two, to text. Everything here is pure too, except
+that `template` reads the files that ship with the program.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from functools import cache
+
+from psf_audit import gate, resources
+from psf_audit.compare import Comparison, ControlChange, EvidenceChange, Kind, Side, WaiverChange
+from psf_audit.errors import ExitCode
+from psf_audit.model import (
+    Assessment,
+    ControlResult,
+    Finding,
+    Findings,
+    Gate,
+    Severity,
+    Source,
+    Status,
+    Verdict,
+    percent,
+)
+from psf_audit.text import clean, one_line, plural
+
+PROFILE = (
+    "The rubric is a profile that the Production AI Institute has not endorsed. The published Production Safety "
+    "Framework has other domains; the references of each control name those it lies on."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where a report will be read: how many columns there are, and whether colour means anything there."""
+
+    width: int = 100
+    color: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFormat:
+    """One output format; `comparison` is None when the format has no form for a comparison."""
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    assessment: Callable[[Assessment, View], str]
+    comparison: Callable[[Comparison, View], str] | None = None
+
+
+# ------------------------------------------------------------------------------------------------ what to do first
+
+_URGENCY = (Status.CONTRADICTED, Status.MISSING, Status.UNTESTED, Status.UNDOCUMENTED, Status.UNKNOWN)
+_SEVERITIES = (Severity.BLOCKING, Severity.HIGH, Severity.MEDIUM)
+_EFFORTS = ("hours", "days", "weeks")
+
+STATUSES = (*_URGENCY, Status.DEMONSTRATED, Status.NOT_APPLICABLE)
+
+
+def next_steps(assessment: Assessment) -> tuple[ControlResult, ...]:
+    """Every gap, the first thing to do first.
+
+    Blocking before high before medium; then what is proven wrong, absent, untried, unwritten and untold; then what
+    takes hours before days before weeks; then the order of the rubric.
+    """
+    gaps = [control for control in assessment.controls if control.status.is_gap]
+    return tuple(sorted(gaps, key=_rank))
+
+
+def _rank(control: ControlResult) -> tuple[int, int, int]:
+    effort = control.remedy.effort
+    return (
+        _SEVERITIES.index(control.severity),
+        _URGENCY.index(control.status),
+        _EFFORTS.index(effort) if effort in _EFFORTS else len(_EFFORTS),
+    )
+
+
+def status_counts(controls: Iterable[ControlResult]) -> tuple[tuple[Status, int], ...]:
+    """How many controls have each status that occurs, most urgent first."""
+    found = Counter(control.status for control in controls)
+    return tuple((status, found[status]) for status in STATUSES if found[status])
+
+
+MAX_ROWS = 25
+
+
+def first_rows(findings: Findings) -> Findings:
+    """As many rows as a report for people lists; the count stays that of all."""
+    return Findings(findings.rows[:MAX_ROWS], findings.count)
+
+
+def more_rows(findings: Findings) -> str:
+    """What is said of the rows that are not listed; empty when all are."""
+    left = findings.count - len(findings.rows[:MAX_ROWS])
+    return f"and {left} more" if left > 0 else ""
+
+
+# The lists of a control that best show why it has its status, the most telling first.
+_TELLING = {
+    Status.CONTRADICTED: ("breaks", "tests", "shows", "claims"),
+    Status.MISSING: ("lacks", "claims", "documents", "gaps"),
+    Status.UNKNOWN: ("gaps", "breaks", "lacks", "shows", "claims"),
+    Status.UNTESTED: ("tests", "shows", "claims"),
+    Status.UNDOCUMENTED: ("documents", "tests", "shows"),
+    Status.DEMONSTRATED: ("tests", "shows"),
+    Status.NOT_APPLICABLE: (),
+}
+
+
+def first_evidence(control: ControlResult) -> Finding | None:
+    """The row that best shows why a control has its status, one with a source if there is any; None without rows."""
+    rows = [row for name in _TELLING[control.status] for row in _telling_rows(control, name)]
+    return next((row for row in rows if row.source is not None), rows[0] if rows else None)
+
+
+def _telling_rows(control: ControlResult, name: str) -> Iterator[Finding]:
+    findings: Findings = getattr(control, name)
+    for row in findings.rows:
+        if name != "tests" or control.status is not Status.CONTRADICTED or row.found != row.expected:
+            yield row
+
+
+# ------------------------------------------------------------------------------------------------------------ words
+
+
+_MEANINGS = {
+    Status.CONTRADICTED: "Records, a failed test or the evidence itself contradict it.",
+    Status.MISSING: "No artifact shows it, or it leaves out some of what it has to cover.",
+    Status.UNKNOWN: "The evidence at hand does not suffice to tell.",
+    Status.UNTESTED: "It is there, but no test that counts has tried it on this release.",
+    Status.UNDOCUMENTED: "It is there and tested, but nothing owned and lately reviewed describes it.",
+    Status.DEMONSTRATED: "It is there, tested, held by the records, and documented.",
+    Status.NOT_APPLICABLE: "Nothing declared or seen makes it apply.",
+}
+_SYMBOLS = {
+    Status.CONTRADICTED: "✗",
+    Status.MISSING: "○",
+    Status.UNKNOWN: "?",
+    Status.UNTESTED: "◔",
+    Status.UNDOCUMENTED: "◑",
+    Status.DEMONSTRATED: "●",
+    Status.NOT_APPLICABLE: "-",
+}
+
+
+def meaning(status: Status) -> str:
+    """A status in one plain sentence."""
+    return _MEANINGS[status]
+
+
+def symbol(status: Status) -> str:
+    """One character for a status; it always stands beside the word, never for it."""
+    return _SYMBOLS[status]
+
+
+def verdict_symbol(verdict: Verdict) -> str:
+    """One character for a verdict; it always stands beside the words, never for them."""
+    match verdict:
+        case Verdict.READY:
+            return "✓"
+        case Verdict.READY_WITH_WAIVERS:
+            return "!"
+        case Verdict.INCOMPLETE:
+            return "?"
+        case Verdict.NOT_READY:
+            return "✗"
+
+
+def validity(assessment: Assessment) -> str:
+    """Until when the assessment holds."""
+    if assessment.valid_until is None:
+        return "valid for no day: no evidence that it could rest on"
+    return f"valid until {day(assessment.valid_until)}"
+
+
+def passes_words(passes: bool) -> str:  # noqa: FBT001  the word for this very value
+    """Whether a domain passes, as a reader sees it."""
+    return "passes" if passes else "does not pass"
+
+
+def counts_words(controls: Iterable[ControlResult]) -> str:
+    """`2 missing, 1 untested, 4 demonstrated`."""
+    return ", ".join(f"{count} {status.label}" for status, count in status_counts(controls)) or "no controls"
+
+
+def gate_words(wanted: Gate) -> str:
+    """What the gate asks for, in words."""
+    asked = [f"verdict {wanted.require.label}", f"coverage at least {wanted.min_coverage}%"]
+    if wanted.min_score is not None:
+        asked.append(f"score at least {wanted.min_score}%")
+    if wanted.fail_on:
+        asked.append(f"no control {' or '.join(status.label for status in wanted.fail_on)}")
+    return ", ".join(asked)
+
+
+def gate_result(assessment: Assessment) -> str:
+    """Whether the gate is met, the exit code that follows, and why unless the deciding sentences say so already."""
+    decision = gate.decide(assessment)
+    words = {ExitCode.READY: "met", ExitCode.GATE_NOT_MET: "not met"}.get(decision.code, "cannot be decided")
+    told = any(said.rstrip(".") in decision.reason for said in (assessment.verdict.meaning, *assessment.deciding))
+    return f"{words} (exit code {decision.code.value})" + ("" if told else f": {decision.reason}")
+
+
+def waiver_notice(assessment: Assessment) -> str | None:
+    """What a reader must know about waivers before anything else."""
+    if assessment.waivers_ignored:
+        return "The waivers of the manifest were ignored, as asked."
+    matched = [waiver.control for waiver in assessment.waivers if waiver.state == "matched"]
+    if not matched:
+        return None
+    return f"{plural(len(matched), 'waiver')} in force: {', '.join(matched)}. Status and score do not change by it."
+
+
+def quantities(finding: Finding) -> str:
+    """The numbers of a row: `found 61.2, expected 50 (usd)`; empty when it has none, whatever their unit would be."""
+    parts = []
+    if finding.found is not None:
+        parts.append(f"found {finding.found}" if finding.expected is not None else finding.found)
+    if finding.expected is not None:
+        parts.append(f"expected {finding.expected}")
+    text = ", ".join(parts)
+    return f"{text} ({finding.unit})" if text and finding.unit else text
+
+
+def sentence(finding: Finding) -> str:
+    """A row on one line: what, its numbers, and when."""
+    parts = [finding.what, quantities(finding), moment(finding.at) if finding.at else ""]
+    return one_line("; ".join(part for part in parts if part))
+
+
+def place(source: Source) -> str:
+    """The file and the place in it: `gateway.yaml#/budget`, `log.jsonl, line 3`."""
+    if not source.pointer:
+        return source.path
+    return f"{source.path}{'#' if source.pointer.startswith('/') else ', '}{source.pointer}"
+
+
+def framework(name: str) -> str:
+    """The key of a framework as a reader sees it."""
+    return name.replace("_", " ").upper()
+
+
+def effort_words(effort: str | None) -> str:
+    """How much work a remedy is, roughly."""
+    return f"{effort} of work" if effort else "effort not estimated"
+
+
+# ------------------------------------------------------------------------------------------------------ comparisons
+
+CHANGES = tuple(kind for kind in Kind if kind is not Kind.UNCHANGED)
+
+
+def side_words(side: Side) -> str:
+    """One of two assessments: `2.4.0 in production, as of 2026-11-22`."""
+    return f"{side.release} in {side.environment}, as of {day(side.as_of)}"
+
+
+def change_counts(comparison: Comparison) -> str:
+    """`2 regressed, 1 improved, 12 unchanged`."""
+    found = [f"{count} {kind.value}" for kind, count in comparison.counts.items() if count]
+    return ", ".join(found) or "no controls"
+
+
+def verdict_change(comparison: Comparison) -> str:
+    """The verdict before and after."""
+    before, after = comparison.before.verdict, comparison.after.verdict
+    return f"still {after.label}" if before is after else f"{before.label} → {after.label}"
+
+
+def share_change(before: Fraction | None, after: Fraction | None, points: int | None) -> str:
+    """A score before and after; without a difference when there is none that means anything."""
+    if before == after:
+        return f"{percentage(after)}, unchanged"
+    told = f"{percentage(before)} → {percentage(after)}"
+    if points is None:
+        return told
+    by = "less than one point" if points == 0 else f"{points:+d} {'point' if abs(points) == 1 else 'points'}"
+    return f"{told}, {by}"
+
+
+def score_change(comparison: Comparison) -> str:
+    """The overall score before and after; no difference between scores of different scoring."""
+    before, after = comparison.before, comparison.after
+    told = share_change(before.score, after.score, comparison.score_points)
+    if comparison.same_scoring:
+        return told
+    digests = f"{short(before.rubric.scoring_digest)} and {short(after.rubric.scoring_digest)}"
+    return f"{told}; no difference is given, for the scoring is not the same ({digests})"
+
+
+def passes_change(before: bool | None, after: bool | None) -> str:  # noqa: FBT001  the words for these very values
+    """Whether a domain passes, before and after."""
+    words = {True: "passes", False: "does not pass", None: "not there"}
+    return f"still {words[after]}" if before is after else f"{words[before]} → {words[after]}"
+
+
+def control_change(change: ControlChange) -> str:
+    """What became of a control, with a word when it got worse within its status."""
+    worse = ", and more speaks against it" if change.worsened else ""
+    hidden = ", not resolved" if change.unresolved else ""
+    return f"{change.transition}{worse}{hidden}"
+
+
+def evidence_change(change: EvidenceChange) -> str:
+    """What became of an evidence file."""
+    digests = f"{short(change.before)} → {short(change.after)}" if change.before and change.after else ""
+    parts = [change.kind.value, digests if change.before != change.after else "", change.problem or "", *change.what]
+    return "; ".join(part for part in parts if part)
+
+
+def waiver_change(change: WaiverChange) -> str:
+    """What became of a waiver."""
+    latest = change.after or change.before
+    told = f"{change.kind.value}, until {latest.expires}: {latest.reason}" if latest else change.kind.value
+    return "; ".join((told, *change.what))
+
+
+def fingerprint_change(comparison: Comparison) -> str:
+    """Whether both assessments are of one deployment event."""
+    before, after = short(comparison.before.fingerprint), short(comparison.after.fingerprint)
+    return f"{before} → {after}: another deployment event" if comparison.fingerprint_changed else f"{after}, the same"
+
+
+def rubric_change(comparison: Comparison) -> str:
+    """Which rubrics judged, once if it was one."""
+    named = [
+        f"{side.rubric.id}@{side.rubric.version}{f' with {side.rubric.overlay}' if side.rubric.overlay else ''}"
+        for side in (comparison.before, comparison.after)
+    ]
+    return named[1] if comparison.before.rubric == comparison.after.rubric else " → ".join(named)
+
+
+# ---------------------------------------------------------------------------------------- numbers, dates and digests
+
+
+def short(digest: str | None) -> str:
+    """The first twelve characters of a digest."""
+    if not digest:
+        return "no digest"
+    return digest.removeprefix("sha256:")[:12]
+
+
+def percentage(share: Fraction | None) -> str:
+    """A share in whole percent, rounded down; `no score` without one."""
+    return "no score" if share is None else f"{percent(share)}%"
+
+
+def day(value: date | None, otherwise: str = "no date") -> str:
+    """A day as YYYY-MM-DD."""
+    return otherwise if value is None else value.isoformat()
+
+
+_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})Z\Z")
+
+
+def moment(text: str) -> str:
+    """An RFC 3339 time as people read it; midnight, which stands for a whole day, without the time."""
+    found = _MOMENT.match(text)
+    if found is None:
+        return text
+    return found[1] if found[2] == "00:00:00" else f"{found[1]} {found[2]} UTC"
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it."""
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= factor:
+            return f"{count * 10 // factor / 10:g} {unit}"
+    return plural(count, "byte")
+
+
+def line(text: str) -> str:
+    """Text that a format may put on one line: no terminal sequence, control or directional character, folded."""
+    return one_line(clean(text))
+
+
+# --------------------------------------------------------------------------------------------------------- templates
+
+
+@cache
+def template(name: str) -> str:
+    """The text of a file in `templates/`."""
+    return (resources.templates_dir() / name).read_text(encoding="utf-8")

@@ -1,0 +1,201 @@
+"""Assessments as hypothesis draws them: any text in any place, and results that follow from the controls."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from hypothesis import strategies as st
+
+from psf_audit import assess
+from psf_audit.model import (
+    Assessment,
+    ControlResult,
+    DeploymentIdentity,
+    DomainResult,
+    EvidenceEntry,
+    Finding,
+    Findings,
+    Gate,
+    Remedy,
+    RubricIdentity,
+    Severity,
+    Source,
+    Status,
+    Verdict,
+    WaiverUse,
+)
+from psf_audit.text import safe
+from tests.samples import HOSTILE
+
+
+def _is_stable(text: str) -> bool:
+    return safe(text) == text
+
+
+def raw_texts() -> st.SearchStrategy[str]:
+    """Any text, often a hostile one."""
+    return st.one_of(
+        st.text(max_size=12),
+        st.sampled_from(HOSTILE),
+        st.tuples(st.sampled_from(HOSTILE), st.text(max_size=6)).map("".join),
+    )
+
+
+def texts() -> st.SearchStrategy[str]:
+    """Text as it is in an assessment, that is, after screening."""
+    return raw_texts().map(safe).filter(_is_stable)
+
+
+def _tuples(elements: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(elements, max_size=2).map(tuple)
+
+
+def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+SOURCES = st.builds(Source, texts(), texts(), texts(), _maybe(texts()))
+FINDINGS = st.builds(
+    Finding,
+    what=texts(),
+    found=_maybe(texts()),
+    expected=_maybe(texts()),
+    unit=_maybe(texts()),
+    at=_maybe(st.just("2026-11-13T02:10:44Z") | texts()),
+    source=_maybe(SOURCES),
+)
+WAIVERS = st.builds(
+    WaiverUse,
+    control=texts(),
+    state=st.sampled_from(["matched", "unused", "expired", "invalid"]),
+    reason=texts(),
+    owner=texts(),
+    approved_by=texts(),
+    expires=texts(),
+    note=texts(),
+    source=SOURCES,
+)
+ENTRIES = st.builds(
+    EvidenceEntry,
+    id=texts(),
+    path=texts(),
+    format=_maybe(texts()),
+    sha256=_maybe(texts()),
+    bytes=st.integers(0, 2**40),
+    collected=_maybe(texts()),
+    release=_maybe(texts()),
+    produced_by=_maybe(texts()),
+    readable=st.booleans(),
+    problem=_maybe(texts()),
+    facts=st.integers(0, 2**40),
+)
+REMEDIES = st.builds(
+    Remedy,
+    text=texts(),
+    snippets=st.dictionaries(texts(), texts(), max_size=2),
+    effort=_maybe(st.sampled_from(["hours", "days", "weeks"]) | texts()),
+)
+DEPLOYMENTS = st.builds(
+    DeploymentIdentity,
+    name=texts(),
+    release=texts(),
+    environment=texts(),
+    description=_maybe(texts()),
+    objective=_maybe(texts()),
+    people=_tuples(st.tuples(texts(), texts())),
+    capabilities=_tuples(texts()),
+)
+RUBRICS = st.builds(
+    RubricIdentity,
+    id=texts(),
+    version=texts(),
+    title=texts(),
+    content_digest=texts(),
+    scoring_digest=texts(),
+    about=texts(),
+    overlay=_maybe(texts()),
+)
+PERCENT = st.integers(0, 100)
+GATES = st.builds(
+    Gate,
+    require=st.sampled_from(Verdict),
+    min_coverage=PERCENT,
+    min_score=_maybe(PERCENT),
+    fail_on=_tuples(st.sampled_from(Status)),
+)
+DAYS = st.dates(date(2000, 1, 1), date(2100, 1, 1))
+
+
+@st.composite
+def findings(draw: st.DrawFn) -> Findings:
+    """Rows, and a count that may be larger."""
+    rows = draw(_tuples(FINDINGS))
+    return Findings(rows, len(rows) + draw(st.sampled_from([0, 0, 0, 7])))
+
+
+def controls(id_: str, domain: str) -> st.SearchStrategy[ControlResult]:
+    """A control of a domain."""
+    return st.builds(
+        ControlResult,
+        id=st.just(id_),
+        title=texts(),
+        domain=st.just(domain),
+        severity=st.sampled_from(Severity),
+        status=st.sampled_from(Status),
+        reason=texts(),
+        requirement=texts(),
+        why=texts(),
+        question=texts(),
+        remedy=REMEDIES,
+        references=st.dictionaries(texts(), _tuples(texts()), max_size=2),
+        claims=findings(),
+        shows=findings(),
+        lacks=findings(),
+        breaks=findings(),
+        tests=findings(),
+        documents=findings(),
+        gaps=findings(),
+        waiver=_maybe(WAIVERS),
+        notes=_tuples(texts()),
+    )
+
+
+@st.composite
+def domains(draw: st.DrawFn) -> tuple[DomainResult, ...]:
+    """Up to three domains whose results follow from their controls."""
+    ids = draw(st.lists(texts(), max_size=3, unique=True))
+    names = iter(draw(st.lists(texts(), min_size=6, max_size=6, unique=True)))
+    made = []
+    for id_ in ids:
+        own = tuple(draw(controls(next(names), id_)) for _ in range(draw(st.integers(0, 2))))
+        passes = assess.passes([(control.severity, control.status) for control in own])
+        made.append(DomainResult(id_, draw(texts()), passes, assess.domain_score(own), own))
+    return tuple(made)
+
+
+@st.composite
+def assessments(draw: st.DrawFn) -> Assessment:
+    """An assessment whose verdict, score and coverage follow from its controls."""
+    made = draw(domains())
+    scores = [domain.score for domain in made]
+    return Assessment(
+        tool=draw(texts()),
+        as_of=draw(DAYS),
+        deployment=draw(DEPLOYMENTS),
+        fingerprint=draw(texts()),
+        manifest=draw(SOURCES),
+        rubric=draw(RUBRICS),
+        verdict=assess.verdict(made),
+        deciding=draw(_tuples(texts())),
+        score=None if None in scores or not scores else min(score for score in scores if score is not None),
+        coverage=assess.coverage([control for domain in made for control in domain.controls]),
+        valid_until=draw(_maybe(DAYS)),
+        refresh_by=draw(_maybe(DAYS)),
+        domains=made,
+        evidence=draw(_tuples(ENTRIES)),
+        waivers=draw(_tuples(WAIVERS)),
+        limits_of_assessment=draw(_tuples(texts())),
+        gate=draw(GATES),
+        waivers_ignored=draw(st.booleans()),
+    )
