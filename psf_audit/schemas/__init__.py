@@ -1,7 +1,8 @@
 """The published JSON Schemas, by name.
 
 They are kept as YAML beside this file. Where a schema says `$rows: limits`, the rows of that evidence table stand, as
-people write them by hand: those parts are generated, so that a schema never disagrees with the tables.
+people write them by hand, and where it says `$choices: events.kind`, the values of that column: those parts are
+generated, so that a schema never disagrees with the tables.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from psf_audit.facts.rows import input_schema
+from psf_audit.facts.tables import TABLES
 from psf_audit.reading import parse_yaml
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -41,6 +43,9 @@ def _complete(value: Any) -> Any:
     if isinstance(value, dict):
         if "$rows" in value:
             return input_schema(value["$rows"])
+        if "$choices" in value:
+            table, _, column = value["$choices"].partition(".")
+            return {"enum": list(TABLES[table].column(column).choices)}
         return {key: _complete(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_complete(item) for item in value]
