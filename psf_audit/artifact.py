@@ -124,10 +124,10 @@ class EvidenceFormat:
     """One kind of evidence file.
 
     `tables` are the evidence tables that its facts go to: an unreadable file of the format is a gap in them.
-    `speaks_to` says which of present, tested, held and documented it can show. `cannot` is what this kind of file never proves.
-    `sniff` looks at the content; exactly one format must recognise a file. `read` yields facts, gaps and what the file
-    says of itself; it raises `Unreadable` when nothing in it can be used. Facts of a format that `needs_loading` count
-    only when a log or a test result says that a running component loaded exactly these bytes.
+    `speaks_to` says which of present, tested, held and documented it can show. `cannot` is what this kind of file never
+    proves. `sniff` looks at the content; exactly one format must recognise a file. `read` yields facts, gaps and what
+    the file says of itself; it raises `Unreadable` when nothing in it can be used. Facts of a format that
+    `needs_loading` count only when a log or a test result says that a running component loaded exactly these bytes.
     """
 
     name: str
@@ -231,7 +231,10 @@ def amount(value: object) -> Decimal | None:
         return None
     if not number.is_finite() or abs(number) >= _LARGEST:
         return None
-    return number.quantize(Decimal("1e-9")).normalize() if number else Decimal(0)
+    number = number.quantize(Decimal("1e-9"))
+    if abs(number) >= _LARGEST:
+        return None
+    return number.normalize() if number else Decimal(0)
 
 
 def whole(value: object) -> int | None:

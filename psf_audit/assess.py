@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from psf_audit.model import (
@@ -24,6 +25,7 @@ from psf_audit.model import (
     Verdict,
     WaiverUse,
 )
+from psf_audit.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +39,6 @@ MAX_VALID_DAYS = 180
 MAX_ROWS = 100
 LISTED = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CONFIGURATION = {"config", "record", "document", "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,8 @@ class _Judge:
 
     def _decide(self) -> tuple[Status, str]:
         for step in (
-            self._failure, self._breaks, self._failed_test, self._not_applicable, self._present, self._covered,
-            self._held, self._tested, self._documented,
+            self._breaks, self._failed_test, self._not_applicable, self._present, self._covered, self._held,
+            self._tested, self._documented,
         ):  # fmt: skip
             decided = step()
             if decided is not None:
@@ -139,13 +140,13 @@ class _Judge:
         self._not_yet_exercised()
         return Status.DEMONSTRATED, "present, tested, held by the records, and documented"
 
-    def _failure(self) -> tuple[Status, str] | None:
-        """A criterion that could not be answered makes the control unknown, unless another one proves it broken."""
-        failed = [name for name, answers in self.dossier.answers.items() if answers.failure]
-        if not failed or self._real_breaks():
-            return None
-        detail = self.dossier.answers[failed[0]].failure
-        return Status.UNKNOWN, f"the criterion {failed[0]} could not be answered: {detail}"
+    def _unanswered(self, *criteria: str) -> tuple[Status, str] | None:
+        """A criterion that could not be answered makes the control unknown, unless another one proves more."""
+        for name in criteria:
+            answers = self.dossier.answers.get(name)
+            if answers is not None and answers.failure:
+                return Status.UNKNOWN, f"the criterion {name} could not be answered: {answers.failure}"
+        return None
 
     def _real_breaks(self) -> list[Answer]:
         """The breaking rows that do not rest on the absence of what a gap could hide, or no log records at all."""
@@ -164,16 +165,22 @@ class _Judge:
         real = self._real_breaks()
         if real:
             return Status.CONTRADICTED, f"the records contradict it: {_summary(real, self._count('breaks'))}"
-        answers = self.dossier.answers.get("breaks")
-        if answers and answers.rows:
-            return (
-                Status.UNKNOWN,
-                f"{_summary(answers.rows, answers.count)}, but what would show otherwise is not at hand",
-            )
         return None
 
+    def _excused_breaks(self) -> tuple[Status, str] | None:
+        """Breaks that are all excused prove nothing, and leave nothing better than unknown."""
+        answers = self.dossier.answers.get("breaks")
+        if not answers or not answers.rows:
+            return None
+        return (
+            Status.UNKNOWN,
+            f"{_summary(answers.rows, answers.count)}, but what would show otherwise is not at hand",
+        )
+
     def _failed_test(self) -> tuple[Status, str] | None:
-        failed = [row for row in newest(self.dossier.tests) if row["bound"] and row["outcome"] == "failed"]
+        """Only a later pass on this release clears a failure: no skipped run, and no result of another release."""
+        decisive = [row for row in self.dossier.tests if row["bound"] and row["outcome"] in {"passed", "failed"}]
+        failed = [row for row in newest(decisive) if row["outcome"] == "failed"]
         if failed:
             return Status.CONTRADICTED, f"the newest result of {failed[0]['name'] or 'its test'} is a failure"
         return None
@@ -182,6 +189,9 @@ class _Judge:
         answers = self.dossier.answers.get("applies_when")
         if answers is None or answers.count:
             return None
+        undecided = self._unanswered("applies_when", "breaks") or self._excused_breaks()
+        if undecided is not None:
+            return undecided
         gap = self._gap("applies_when")
         if gap is not None:
             return Status.UNKNOWN, f"cannot tell whether it applies: {gap['what']}"
@@ -193,11 +203,17 @@ class _Judge:
         if fresh:
             self._note_expiry(fresh)
             return None
+        return self._unanswered("shows") or self._not_at_hand(rows) or self._absent()
+
+    def _not_at_hand(self, rows: Sequence[Answer]) -> tuple[Status, str] | None:
         gap = self._gap("shows")
         if gap is not None:
             return Status.UNKNOWN, f"nothing shows it, and evidence is lacking: {gap['what']}"
         if rows:
             return Status.UNKNOWN, f"what shows it is {self._why_not_fresh(rows)}"
+        return None
+
+    def _absent(self) -> tuple[Status, str]:
         claims = self.dossier.answers.get("claims")
         if claims is not None and claims.count:
             return Status.MISSING, "it is only claimed; no artifact shows it"
@@ -241,7 +257,7 @@ class _Judge:
     def _covered(self) -> tuple[Status, str] | None:
         answers = self.dossier.answers.get("lacks")
         if answers is None or not answers.count:
-            return None
+            return self._unanswered("lacks")
         gap = self._gap("lacks")
         if gap is not None:
             return Status.UNKNOWN, f"{_summary(answers.rows, answers.count)}, and evidence is lacking: {gap['what']}"
@@ -249,14 +265,17 @@ class _Judge:
         return Status.MISSING, f"partly covered ({_listed(covered)}), lacking: {_summary(answers.rows, answers.count)}"
 
     def _held(self) -> tuple[Status, str] | None:
-        for criterion in ("shows", "lacks", "breaks", "tests", "documents"):
-            gap = self._gap(criterion)
-            if gap is not None and (criterion not in {"shows", "lacks"} or gap["control"] == self.control.id):
+        undecided = self._excused_breaks() or self._unanswered(*self.dossier.answers)
+        if undecided is not None:
+            return undecided
+        for gap, touched in self.dossier.gaps:
+            own = {"shows"} if gap["control"] == self.control.id else set()
+            if touched & {"lacks", "breaks", "tests", "documents", *own}:
                 return Status.UNKNOWN, f"present, but evidence that could show otherwise is lacking: {gap['what']}"
         return None
 
     def _tested(self) -> tuple[Status, str] | None:
-        passing = [row for row in newest(self.dossier.tests) if self._why_no_test(row) is None]
+        passing = [row for row in standing(self.dossier.tests) if self._why_no_test(row) is None]
         if not passing:
             if not self.dossier.tests:
                 return Status.UNTESTED, "present, but no test of it is at hand"
@@ -333,17 +352,29 @@ class _Judge:
         return Findings(made[:MAX_ROWS], len(made))
 
 
+_WORST_FIRST = {"failed": 0, "error": 1, "inconclusive": 2, "skipped": 3, "passed": 4}
+
+
 def newest(tests: Sequence[Row]) -> list[Row]:
-    """The newest result of each test (suite and name); of results at the same time, a failure."""
-    worst_first = {"failed": 0, "error": 1, "inconclusive": 2, "skipped": 3, "passed": 4}
-    chosen: dict[tuple[str | None, str | None], Row] = {}
-    for row in tests:
-        key = (row["suite"], row["name"])
-        known = chosen.get(key)
-        rank = (-(row["at_ms"] or 0), worst_first.get(row["outcome"], 1), row["ref"])
-        if known is None or rank < (-(known["at_ms"] or 0), worst_first.get(known["outcome"], 1), known["ref"]):
-            chosen[key] = row
-    return sorted(chosen.values(), key=lambda row: (worst_first.get(row["outcome"], 1), row["ref"]))
+    """The newest result of each test (suite and name), the worst first; of results at the same time, a failure."""
+    return sorted((results[0] for results in _by_test(tests)), key=lambda row: (_badness(row), row["ref"]))
+
+
+def standing(tests: Sequence[Row]) -> list[Row]:
+    """The passing results that no later result of the same test, nor one at the same time, takes back."""
+    return [row for results in _by_test(tests) for row in takewhile(lambda one: one["outcome"] == "passed", results)]
+
+
+def _by_test(tests: Sequence[Row]) -> list[list[Row]]:
+    """The results of each test, the newest first; of results at the same time, the worst."""
+    found: dict[tuple[str | None, str | None], list[Row]] = {}
+    for row in sorted(tests, key=lambda row: (-(row["at_ms"] or 0), _badness(row), row["ref"])):
+        found.setdefault((row["suite"], row["name"]), []).append(row)
+    return list(found.values())
+
+
+def _badness(row: Row) -> int:
+    return _WORST_FIRST.get(row["outcome"], 1)
 
 
 def _covers(gap_facts: str | None, absent: str) -> bool:
@@ -490,7 +521,8 @@ def deciding(results: Sequence[DomainResult]) -> tuple[str, ...]:
     for domain in results:
         if domain.passes:
             continue
-        holding = [control for control in domain.controls if _holds_back(control)]
+        worst_first = list(Status).index
+        holding = sorted((one for one in domain.controls if _holds_back(one)), key=lambda one: worst_first(one.status))
         named = ", ".join(f"{control.id} {control.status.label}" for control in holding[:LISTED])
         more = f" and {len(holding) - LISTED} more" if len(holding) > LISTED else ""
         sentences.append(f"{domain.title}: {named + more if holding else 'no blocking control applies'}")
@@ -548,7 +580,6 @@ def use_waivers(
 
 
 def _with_waiver(result: ControlResult, waiver: WaiverUse | None) -> ControlResult:
-
     return replace(result, waiver=waiver) if waiver else result
 
 
@@ -566,12 +597,22 @@ def _use(waiver: Waiver, result: ControlResult | None, as_of: date, max_days: in
     )
 
 
+_NOBODY = frozenset({"", "unknown"})
+
+
+def _person(name: str) -> str:
+    """A name as it is compared: case and white space do not make another person."""
+    return one_line(name).casefold()
+
+
 def _waiver_state(waiver: Waiver, result: ControlResult | None, as_of: date, max_days: int) -> tuple[str, str]:
     """The state of a waiver and why: the first objection there is."""
     if result is None:
         return "invalid", f"the rubric has no control {waiver.control}"
     objections = (
-        (waiver.owner.strip().casefold() == waiver.approved_by.strip().casefold(), "invalid", "its owner approved it"),
+        (_person(waiver.approved_by) in _NOBODY, "invalid", "it names nobody who approved it"),
+        (_person(waiver.owner) in _NOBODY, "invalid", "it names no owner"),
+        (_person(waiver.owner) == _person(waiver.approved_by), "invalid", "its owner approved it"),
         (waiver.expires < as_of, "expired", f"it expired on {waiver.expires.isoformat()}: the gap is open again"),
         (
             (waiver.expires - as_of).days > max_days,

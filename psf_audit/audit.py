@@ -19,7 +19,7 @@ from psf_audit.artifact import Artifact, EvidenceFormat
 from psf_audit.errors import CannotAssess, ConfigurationError, Problem, Unreadable
 from psf_audit.facts import store
 from psf_audit.facts.fingerprint import fingerprint
-from psf_audit.facts.model import Event, Fact, Gap, Item
+from psf_audit.facts.model import Event, Fact, Gap, Item, Remark, Stated
 from psf_audit.model import (
     Assessment,
     ControlResult,
@@ -128,7 +128,18 @@ def collect(manifest: Manifest, root: Path | None = None) -> list[EvidenceFile]:
     """Every evidence file of a manifest, read; what cannot be read is a gap, never an exception."""
     base = manifest.path.resolve().parent
     bound = (root or base).resolve()
-    return [_collect_one(reference, base, bound) for reference in manifest.evidence]
+    return _counted_once([_collect_one(reference, base, bound) for reference in manifest.evidence])
+
+
+def _counted_once(files: Sequence[EvidenceFile]) -> list[EvidenceFile]:
+    """The files in the order of their paths; what holds the same bytes as another counts once."""
+    first: dict[str, str] = {}
+    kept = []
+    for file in sorted(files, key=lambda file: file.path):
+        known = first.setdefault(file.sha256, file.path) if file.sha256 is not None else file.path
+        same = f"holds the same bytes as {known}: counted once"
+        kept.append(file if known == file.path else replace(file, items=(), problem=same))
+    return kept
 
 
 def _collect_one(reference: EvidenceReference, base: Path, bound: Path) -> EvidenceFile:
@@ -153,6 +164,9 @@ def _collect_one(reference: EvidenceReference, base: Path, bound: Path) -> Evide
         kind = recognise(artifact, reference.format)
     except Unreadable as error:
         return _unreadable(known, error, _guess(reference))
+    except Exception as error:  # noqa: BLE001  a failing format costs the file, not the run
+        failure = Unreadable(f"telling its format failed: {type(error).__name__}")
+        return _unreadable(known, failure, _guess(reference))
     return read(replace(known, format=kind.name), artifact, kind, reference)
 
 
@@ -160,9 +174,12 @@ def confined(path: str, base: Path, bound: Path) -> Path:
     """The path of an evidence file, if it stays below the evidence root however its links lead.
 
     Raises:
-        Unreadable: it leads out.
+        Unreadable: it leads out, or nowhere.
     """
-    target = (base / path).resolve()
+    try:
+        target = (base / path).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a character that no path may have
+        raise Unreadable("is no path that can be followed") from error
     if not target.is_relative_to(bound):
         raise Unreadable("lies outside the evidence root", hint="copy it there, or widen it with --evidence-root")
     return target
@@ -219,11 +236,32 @@ def read_alone(path: Path, name: str | None = None) -> tuple[EvidenceFile, Evide
 
 
 def _checked(items: Iterator[Item]) -> Iterator[Item]:
-    """The items, each fact held against its table, so that a wrong one costs its file and nothing else."""
+    """The items, each fact held against its table, so that a wrong one costs its file and nothing else.
+
+    Raises:
+        Unreadable: a text is not Unicode: JSON can escape half a surrogate pair (RFC 7493, section 2.1).
+        KeyError: a value belongs to no column.
+        TypeError: a value is not of its column's type.
+    """
     for item in items:
+        texts: tuple[object, ...] = ()
         if isinstance(item, Fact):
             store.typed(item.table, item.values)
+            texts = (item.pointer, item.release, *item.values.values())
+        elif isinstance(item, Gap):
+            store.typed("gaps", {"kind": item.kind, "facts": item.facts, "control": item.control, "what": item.what})
+            texts = (item.pointer, item.what, item.facts, item.control)
+        elif isinstance(item, Stated):
+            texts = (item.release, item.produced_by)
+        elif isinstance(item, Remark):
+            texts = (item.what,)
+        if any(isinstance(text, str) and not _is_unicode(text) for text in texts):
+            raise Unreadable("holds text that is not Unicode")
         yield item
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _linked(items: Sequence[Item], reference: EvidenceReference | None) -> Iterator[Fact]:
@@ -232,10 +270,10 @@ def _linked(items: Sequence[Item], reference: EvidenceReference | None) -> Itera
         return
     tests = [item for item in items if isinstance(item, Fact) and item.table == "tests"]
     for control, globs in sorted(reference.controls.items()):
-        done: set[tuple[Any, Any]] = set()
+        done: set[tuple[Any, ...]] = set()
         for test in tests:
             name = test.values.get("name")
-            key = (test.values.get("suite"), name)
+            key = (test.pointer, test.values.get("suite"), name)
             if name is None or key in done or test.values.get("control") == control:
                 continue
             if any(fnmatch.fnmatchcase(str(name), glob) for glob in globs):

@@ -44,6 +44,10 @@ def _objections(assessment: Assessment) -> Iterator[Decision]:
         yield Decision(ExitCode.GATE_NOT_MET, _first(assessment))
     if assessment.verdict is Verdict.INCOMPLETE:
         yield Decision(ExitCode.CANNOT_ASSESS, f"the evidence does not suffice: {_first(assessment)}")
+    unread = [entry.path for entry in assessment.evidence if not entry.readable]
+    if unread:
+        more = f" and {plural(len(unread) - 1, 'other file')}" if unread[1:] else ""
+        yield Decision(ExitCode.CANNOT_ASSESS, f"{unread[0]}{more} could not be read")
     if covered < gate.min_coverage:
         yield Decision(ExitCode.CANNOT_ASSESS, f"coverage {covered} % is below the floor of {gate.min_coverage} %")
     if assessment.verdict not in _ACCEPTED.get(gate.require, frozenset()):

@@ -106,9 +106,12 @@ def load(path: Path) -> Manifest:
         problem = Problem(name, error.message, error.line, error.column, error.hint)
         raise ConfigurationError(str(problem), problems=(problem,)) from error
     problems = validation.problems(document, validation.schema("manifest"), name)
-    if not problems:
-        problems = list(_further_problems(document, name))
+    known = {(problem.line, problem.column) for problem in problems}
+    problems += [
+        problem for problem in _further_problems(document, name) if (problem.line, problem.column) not in known
+    ]
     if problems:
+        problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
         raise ConfigurationError(f"{name} is not a manifest", problems=tuple(problems))
     return _manifest(path, hashlib.sha256(data).hexdigest(), document)
 
@@ -124,25 +127,39 @@ def _further_problems(document: Document, name: str) -> Iterator[Problem]:
     for table, row, path in _rows(value):
         for key, message in row_problems(table, row):
             yield problem((*path, key) if key else path, f"{key} {message}" if key else f"the row {message}")
-    for index, entry in enumerate(value.get("evidence", [])):
-        if "collected" in entry and _day(entry["collected"]) is None:
-            yield problem(("evidence", index, "collected"), f"{entry['collected']} is no day of the calendar")
-    for index, entry in enumerate(value.get("waivers", [])):
-        if _day(entry["expires"]) is None:
-            yield problem(("waivers", index, "expires"), f"{entry['expires']} is no day of the calendar")
-    yield from _twice(value.get("evidence", []), "path", ("evidence",), problem)
-    yield from _twice(value.get("waivers", []), "control", ("waivers",), problem)
-    yield from _twice(value["agent"]["capabilities"], "name", ("agent", "capabilities"), problem)
+    for block, key in (("evidence", "collected"), ("waivers", "expires")):
+        for index, entry in _entries(value, block):
+            if isinstance(entry.get(key), str) and _day(entry[key]) is None:
+                yield problem((block, index, key), f"{entry[key]} is no day of the calendar")
+    yield from _twice(_entries(value, "evidence"), "path", ("evidence",), problem)
+    yield from _twice(_entries(value, "waivers"), "control", ("waivers",), problem)
+    capabilities = _entries(_block(value, "agent"), "capabilities")
+    yield from _twice(capabilities, "name", ("agent", "capabilities"), problem)
 
 
-def _twice(entries: list[dict[str, Any]], key: str, path: tuple[str, ...], problem: Any) -> Iterator[Problem]:
+def _block(value: Any, key: str) -> Any:
+    """What stands under a key: before a manifest is checked, anything may stand anywhere."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _entries(value: Any, key: str) -> list[tuple[int, dict[str, Any]]]:
+    """The mappings in a list under a key, with their places."""
+    entries = _block(value, key)
+    found = enumerate(entries) if isinstance(entries, list) else ()
+    return [(index, entry) for index, entry in found if isinstance(entry, dict)]
+
+
+def _twice(
+    entries: list[tuple[int, dict[str, Any]]], key: str, path: tuple[str, ...], problem: Any
+) -> Iterator[Problem]:
     seen: set[str] = set()
-    for index, entry in enumerate(entries):
-        if key not in entry:
+    for index, entry in entries:
+        name = entry.get(key)
+        if not isinstance(name, str):
             continue
-        if entry[key] in seen:
-            yield problem((*path, index, key), f"{entry[key]!r} stands here a second time", "keep one")
-        seen.add(entry[key])
+        if name in seen:
+            yield problem((*path, index, key), f"{name!r} stands here a second time", "keep one")
+        seen.add(name)
 
 
 def _day(text: str) -> date | None:
@@ -232,12 +249,12 @@ def _claimed_rows(value: dict[str, Any]) -> Iterator[tuple[str, tuple[str | int,
             yield table, path, values
 
 
-def _rows(value: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], tuple[str | int, ...]]]:
+def _rows(value: Any) -> Iterator[tuple[str, dict[str, Any], tuple[str | int, ...]]]:
     """Table, row and path of the rows that are written with the columns of the tables."""
-    for index, row in enumerate(value["agent"].get("credentials", [])):
+    for index, row in _entries(_block(value, "agent"), "credentials"):
         yield "credentials", row, ("agent", "credentials", index)
     for table in _CLAIMS:
-        for index, row in enumerate(value.get("guardrails", {}).get(table, [])):
+        for index, row in _entries(_block(value, "guardrails"), table):
             yield table, row, ("guardrails", table, index)
 
 

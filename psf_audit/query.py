@@ -28,16 +28,21 @@ FUNCTIONS = frozenset(
         *("abs", "ceil", "date_diff", "floor", "greatest", "least", "mod", "nullif", "round"),
         *("bool_and", "bool_or", "count", "count_star", "max", "min", "sum"),
         *("dense_rank", "first_value", "last_value", "rank", "row_number"),
-        *("concat", "contains", "ends_with", "length", "lower", "regexp_matches", "replace", "split_part"),
+        *("contains", "ends_with", "length", "lower", "regexp_matches", "replace", "split_part"),
         *("starts_with", "substr", "substring", "trim", "upper"),
         *("like_escape", "not_like_escape", "~~", "!~~"),
         *("+", "-", "*", "/", "%", "||"),
     }
 )
+# Engines work on some two thousand rows at a time and hold every intermediate text of them; not all of that counts
+# against their memory limit. So the text that one expression can make is bounded here, and evidence text on loading.
 MAX_QUERY_CHARACTERS = 8_000
 MAX_TABLES = 40
 MAX_NESTING = 12
-MAX_EXPANSION = 64
+MAX_EXPANSION = 48
+MAX_JOINED = 20
+MAX_LITERAL = 200
+MAX_PATTERN = 40
 
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -213,8 +218,12 @@ def analyse(sql: str) -> Analysis:
     direct = _direct(tree)
     if len([node for node in _nodes(tree) if node.get("type") == "BASE_TABLE"]) > MAX_TABLES:
         raise ConfigurationError(f"reads tables in more than {MAX_TABLES} places")
+    if len([node for node in _nodes(tree) if node.get("function_name") == "||"]) > MAX_JOINED:
+        raise ConfigurationError(f"joins texts in more than {MAX_JOINED} places")
     _check_columns(tree, direct)
-    if _expansion(tree, _views()) > MAX_EXPANSION:
+    if direct.parameters != parameters(sql):
+        raise ConfigurationError("takes parameters that have no name, or holds $ in a text or comment; write $name")
+    if _size(tree, _views()).most > MAX_EXPANSION:
         raise ConfigurationError("uses the columns of one query too often in the next")
     known = _views()
     reads = [known[name].analysis for name in direct.tables if name in known]
@@ -267,12 +276,31 @@ def _check_function(node: dict[str, Any]) -> None:
     if name in {"max", "min"} and len(node["arguments"]) > 1:
         raise ConfigurationError(f"uses {name} with several arguments, which is not allowed")
     if name == "replace":
-        # Text of any length could be made of it, and DuckDB does not count that against its memory limit.
-        old, new = [argument["expression"].get("literal", {}).get("text") for argument in node["arguments"][1:]] or [
-            None
-        ] * 2
-        if old is None or new is None or len(new) > len(old):
-            raise ConfigurationError("uses replace to make text longer, or with what is not written out")
+        _check_replace(node)
+    if name == "regexp_matches":
+        _check_pattern(node)
+
+
+def _check_replace(node: dict[str, Any]) -> None:
+    """Text of any length could be made with it, and DuckDB does not count that against its memory limit."""
+    old, new = _written_out(node, 1), _written_out(node, 2)
+    if old is None or new is None or len(new) > len(old):
+        raise ConfigurationError("uses replace to make text longer, or with what is not written out")
+
+
+def _check_pattern(node: dict[str, Any]) -> None:
+    """One with counted repetitions takes a minute for two thousand texts, and cannot be interrupted meanwhile."""
+    pattern = _written_out(node, 1)
+    if pattern is None or "{" in pattern or len(pattern) > MAX_PATTERN or len(node["arguments"]) > 2:  # noqa: PLR2004
+        raise ConfigurationError("uses regexp_matches with a pattern that is long, counts, or is not written out")
+
+
+def _written_out(node: dict[str, Any], index: int) -> str | None:
+    """The text that stands as an argument, if it is a literal."""
+    if index >= len(node["arguments"]):
+        return None
+    text: str | None = node["arguments"][index]["expression"].get("literal", {}).get("text")
+    return text
 
 
 def _check_cast(node: dict[str, Any]) -> None:
@@ -286,6 +314,8 @@ def _check_cast(node: dict[str, Any]) -> None:
 def _check_literal(node: dict[str, Any]) -> None:
     if node["literal"]["kind"] not in _LITERALS:
         raise ConfigurationError(f"holds a literal of the kind {node['literal']['kind'].lower()}, which is not allowed")
+    if len(node["literal"]["text"]) > MAX_LITERAL:
+        raise ConfigurationError(f"holds a literal of more than {MAX_LITERAL} characters")
 
 
 def _check_reference(node: dict[str, Any]) -> None:
@@ -317,32 +347,36 @@ def _check_columns(tree: dict[str, Any], direct: Analysis) -> None:
         raise ConfigurationError(f"reads the column {unknown[0]!r}, which is not in {read}")
 
 
-def _expansion(query: dict[str, Any], known: Mapping[str, _Known], level: int = 1) -> int:
-    """How often one column can stand in one expression, once an engine has put the queries into each other.
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How often one column can stand in one expression of a query: in what it hands on, and at most."""
+
+    handed: int
+    most: int
+
+
+def _size(query: dict[str, Any], known: Mapping[str, _Known], level: int = 1) -> _Size:
+    """The size of the largest expression once an engine has put the queries into each other.
 
     Engines replace names by what they stand for: `s || s AS s` in each of forty nested queries becomes 2^40 columns.
     """
     if level > MAX_NESTING:
         raise ConfigurationError(f"nests queries more than {MAX_NESTING} deep")
     own, merged, apart = _split(query)
-    below = [_expansion(nested, known, level + 1) for nested in merged]
-    below += [known[node["table_name"]].expansion for node in own if node.get("table_name") in known]
-    times = max(below, default=1) * _uses(query)
-    return min(max([times, *(_expansion(nested, known, level + 1) for nested in apart)]), MAX_EXPANSION + 1)
-
-
-def _uses(query: dict[str, Any]) -> int:
-    """How many columns the expression of a query with the most of them mentions, its own names written out."""
-    if query["type"] != "SELECT_NODE":
-        return 1
-    aliases: dict[str, int] = {}
-    most = 1
-    for item in query["select_list"]:
-        count = _mentions(item, aliases)
-        most = max(most, count)
+    below = [_size(nested, known, level + 1) for nested in merged]
+    below += [known[node["table_name"]].size for node in own if node.get("table_name") in known]
+    aside = [_size(nested, known, level + 1).most for nested in apart]
+    handed = max((size.handed for size in below), default=1)
+    aliases: dict[str, tuple[int, int]] = {}
+    sizes = [1]
+    for item in query.get("select_list", []):
+        columns, totals = _mentions(item, aliases)
+        sizes.append(columns * handed + totals)
         if item.get("alias"):
-            aliases[item["alias"]] = count
-    return max([most, *(_mentions(part, aliases) for part in (*_conditions(query), *_totalled(query)))])
+            aliases[item["alias"]] = (columns, totals)
+    parts = [_mentions(part, aliases) for part in (*_conditions(query), *_totalled(own))]
+    most = [columns * handed + totals for columns, totals in parts] + [size.most for size in below] + aside + sizes
+    return _Size(min(max(*sizes, handed if not query.get("select_list") else 1), MAX_EXPANSION + 1), max(most))
 
 
 def _split(tree: dict[str, Any]) -> tuple[list[Any], list[Any], list[Any]]:
@@ -366,7 +400,7 @@ def _split(tree: dict[str, Any]) -> tuple[list[Any], list[Any], list[Any]]:
 
 def _conditions(query: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The conditions of a query, those joined by AND one by one: engines move each on its own."""
-    stack = [query["where_clause"], query["having"], query["qualify"]]
+    stack = [query.get("where_clause"), query.get("having"), query.get("qualify")]
     stack += [node["condition"] for node in _split(query)[0] if node.get("type") == "JOIN"]
     while stack:
         condition = stack.pop()
@@ -383,30 +417,31 @@ def _is_total(node: dict[str, Any]) -> bool:
     return node.get("class") == "WINDOW" or node.get("function_name") in _AGGREGATES
 
 
-def _totalled(query: dict[str, Any]) -> Iterator[Any]:
+def _totalled(own: list[Any]) -> Iterator[Any]:
     """What the totals of a query are computed from."""
-    for node in _split(query)[0]:
+    for node in own:
         if _is_total(node):
             for value in node.values():
                 yield from value if isinstance(value, list) else [value]
 
 
-def _mentions(expression: Any, aliases: Mapping[str, int]) -> int:
-    """How many columns an expression mentions, once the names given earlier in the same list are written out."""
-    count, stack = 0, [expression]
+def _mentions(expression: Any, aliases: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """How many columns and totals an expression mentions, names given earlier in the same list written out."""
+    columns, totals, stack = 0, 0, [expression]
     while stack:
         item = stack.pop()
         if isinstance(item, list):
             stack.extend(item)
         elif isinstance(item, dict) and _is_total(item):
-            count += 1
+            totals += 1
         elif isinstance(item, dict) and item.get("type") == "COLUMN_REF":
             name = item["column_names"]
-            count += aliases.get(name[0], 1) if len(name) == 1 else 1
+            more = aliases.get(name[0], (1, 0)) if len(name) == 1 else (1, 0)
+            columns, totals = columns + more[0], totals + more[1]
         elif isinstance(item, dict):
             asks = item.get("subquery_type", "SCALAR") != "SCALAR"
             stack.extend(value for key, value in item.items() if not (asks and key == "subquery"))
-    return count
+    return columns, totals
 
 
 def _direct(tree: dict[str, Any]) -> Analysis:
@@ -431,7 +466,7 @@ class _Known:
 
     analysis: Analysis
     columns: frozenset[str]
-    expansion: int
+    size: _Size
 
 
 @cache
@@ -448,8 +483,8 @@ def _views() -> dict[str, _Known]:
             frozenset(),
         )
         # What a kept view holds is computed once: nothing is put into it.
-        expansion = 1 if view.kept else _expansion(tree, found)
-        found[view.name] = _Known(analysis, _columns_of(tree, found), expansion)
+        size = _Size(1, 1) if view.kept else _size(tree, found)
+        found[view.name] = _Known(analysis, _columns_of(tree, found), size)
     return found
 
 

@@ -103,7 +103,7 @@ def parse_json(text: str) -> Any:
     """
     try:
         value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=Decimal, parse_int=_integer
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_decimal, parse_int=_integer
         )
     except json.JSONDecodeError as error:
         hint = "the file ends early; export it again" if error.pos >= len(text.rstrip()) else None
@@ -117,11 +117,18 @@ def parse_json(text: str) -> Any:
 
 def json_lines(data: bytes) -> Iterator[tuple[int, Any | Unreadable]]:
     """Line number (from 1) and value of each line that is not blank; a line that is not JSON gives why."""
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        if len(line) > MAX_LINE_BYTES:
+    number, start = 0, 0
+    while start <= len(data):
+        number += 1
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        if end - start > MAX_LINE_BYTES:
             yield number, Unreadable(f"line is longer than {MAX_LINE_BYTES // 2**20} MiB", line=number)
+            start = end + 1
+            continue
+        line = data[start:end]
+        start = end + 1
+        if not line.strip():
             continue
         try:
             yield number, parse_json(decode(line))
@@ -152,7 +159,7 @@ def parse_yaml_all(text: str) -> list[Document]:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
         raise Unreadable(f"is not YAML: {error.problem or error.context}", line=line, column=column) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise Unreadable(f"is not YAML: {' '.join(str(error).split())}") from error
     return builder.documents
 
@@ -168,6 +175,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Any:
     raise Unreadable(f"holds {name}, which is not JSON", hint="write a number or null")
+
+
+def _decimal(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation as error:
+        raise Unreadable("holds a number beyond all bounds", hint="write a number or null") from error
 
 
 def _integer(digits: str) -> int | Decimal:
@@ -189,9 +203,9 @@ def _depth(value: Any) -> int:
 
 def _scalar(event: yaml.ScalarEvent) -> Any:
     text: str = event.value
-    if event.tag == "tag:yaml.org,2002:str":
+    if event.tag in {"tag:yaml.org,2002:str", "!"}:
         return text
-    if event.tag not in {None, "!"}:
+    if event.tag is not None:
         raise Unreadable(f"uses the YAML tag {event.tag}", line=_position(event).line, hint="write a plain value")
     return _plain_scalar(text) if event.implicit[0] else text
 
@@ -262,6 +276,7 @@ class _Builder:
     def _key(self, parent: _Open, event: yaml.ScalarEvent) -> None:
         if event.value == "<<" and event.implicit[0]:
             raise Unreadable("uses a YAML merge key", line=_position(event).line, hint="write the keys out")
+        _scalar(event)  # for its tag; what it means does not matter: a key is the text of it
         if event.value in parent.items:
             raise Unreadable(
                 f"has the key {event.value!r} twice",

@@ -19,9 +19,8 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
 _INVISIBLE = frozenset("\u200b\u2060\ufeff\u00ad\u180e")
 
-_NAMED = (
-    r"(?i)([\w\-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key|master[_-]?key|private[_-]?key)[\w\-]*"
-)
+# Every repetition below is bounded, or consumes what it looked at: the time is linear in the text, whoever wrote it.
+_NAMED = r"(?i)((?:password|passwd|secret|api[_-]?key|access[_-]?key|master[_-]?key|private[_-]?key)[\w\-]{0,40}"
 # What stands between a name and its value; and what is no value but says where one is kept.
 _ASSIGNED = r"[\"']?\s*[:=]\s*[\"']?)"
 _NO_REFERENCE = r"(?!os\.environ|\$|<|\[|env\b|null\b|true\b|false\b)"
@@ -32,13 +31,17 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(?:AKIA|ASIA|AIDA|AROA)[0-9A-Z]{12,}\b", "[aws key id]"),
         (r"\bsk-[A-Za-z0-9_\-]{3,}", "[api key]"),
         (r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abposr]-|npm_|pypi-|hf_|lsv2_|AIza)[A-Za-z0-9_\-]{8,}", "[token]"),
-        (r"\beyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*)?", "[token]"),
-        (r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/\-]{8,}=*", r"\1 [token]"),
-        (r"(?i)\b([a-z][a-z0-9+.\-]*://)[^\s/@:]*:[^\s/@]+@", r"\1[credentials]@"),
-        # After `=`, or in quotes, anything is taken for the value; after a colon in prose, only what no word looks like.
+        (r"\beyJ[A-Za-z0-9_\-]{10,}(?:\.[A-Za-z0-9_\-]*){0,4}", "[token]"),
+        # `Basic understanding` is no credential: one is long, or has a digit or an upper-case letter inside.
+        (
+            r"\b([Bb]earer|[Bb]asic|BEARER|BASIC)\s+(?=\S[A-Za-z._~+/\-]{0,200}[0-9A-Z=]|\S{20})[A-Za-z0-9._~+/\-]{8,}=*",
+            r"\1 [token]",
+        ),
+        (r"(?i)\b([a-z][a-z0-9+.\-]{0,20}://)[^\s/@:]*:[^\s/]+@", r"\1[credentials]@"),
+        # After `=`, or in quotes, anything is taken for the value; after a colon, only what no word looks like.
         (_NAMED + r"[\"']?\s*(?:=\s*[\"']?|:\s*[\"']))" + _NO_REFERENCE + r"[^\s\"',;}\]]{4,}", r"\1[secret]"),
-        (_NAMED + r":\s*)" + _NO_REFERENCE + r"(?=[^\s\"',;}\]]*[0-9_+/=$!@#])[^\s\"',;}\]]{6,}", r"\1[secret]"),
-        (r"(?i)(\b[\w\-]*token" + _ASSIGNED + _NO_REFERENCE + r"[^\s\"',;}\]]{16,}", r"\1[token]"),
+        (_NAMED + r":\s*)" + _NO_REFERENCE + r"(?=[^\s\"',;}\]]{0,200}[0-9_+/=$!@#])[^\s\"',;}\]]{6,}", r"\1[secret]"),
+        (r"(?i)(token" + _ASSIGNED + _NO_REFERENCE + r"[^\s\"',;}\]]{16,}", r"\1[token]"),
         (r"(arn:aws[\w\-]*:[\w\-]*:[\w\-]*:)\d{12}", r"\1[account]"),
     )
 )

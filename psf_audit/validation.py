@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,6 @@ def schema(name: str) -> dict[str, Any]:
 
 def problems(document: Document, json_schema: dict[str, Any], path: str) -> list[Problem]:
     """Every way in which a document does not fit a schema, in the order of the file."""
-    from decimal import Decimal
-
     from jsonschema import Draft202012Validator, TypeChecker, validators
 
     checker: TypeChecker = Draft202012Validator.TYPE_CHECKER.redefine(
@@ -40,7 +39,8 @@ def problems(document: Document, json_schema: dict[str, Any], path: str) -> list
     validator = validators.extend(Draft202012Validator, type_checker=checker)(json_schema)  # type: ignore[no-untyped-call]
     found: list[Problem] = []
     for error in validator.iter_errors(document.value):
-        found.extend(_problem(leaf, document, path) for leaf in _leaves(error))
+        for leaf in _leaves(error):
+            found.extend(_problems(leaf, document, path))
     unique = {(problem.line, problem.column, problem.message): problem for problem in found}
     return sorted(unique.values(), key=lambda problem: (problem.line or 0, problem.column or 0, problem.message))
 
@@ -59,15 +59,16 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
     yield error
 
 
-def _problem(error: ValidationError, document: Document, path: str) -> Problem:
+def _problems(error: ValidationError, document: Document, path: str) -> Iterator[Problem]:
+    """One problem, or one for each unknown key."""
     where = tuple(error.absolute_path)
-    message, hint = _explain(error)
     if error.validator in {"additionalProperties", "unevaluatedProperties"}:
-        unknown = next(iter(_unknown_keys(error)), None)
-        if unknown is not None:
-            where = (*where, unknown)
-    position = document.position(where)
-    return Problem(path, message, position.line, position.column, hint)
+        told = [((*where, key), *_unknown_key(error, key)) for key in _unknown_keys(error)]
+    else:
+        told = [(where, *_explain(error))]
+    for place, message, hint in told:
+        position = document.position(place)
+        yield Problem(path, message, position.line, position.column, hint)
 
 
 def _unknown_keys(error: ValidationError) -> list[str]:
@@ -92,9 +93,8 @@ def _name(error: ValidationError) -> str:
     return f"entry {last + 1}" if isinstance(last, int) else str(last)
 
 
-def _unknown_key(error: ValidationError, _: Any) -> tuple[str, str | None]:
+def _unknown_key(error: ValidationError, unknown: str) -> tuple[str, str | None]:
     known = sorted(_subschema(error).get("properties", {}))
-    unknown = _unknown_keys(error)[0]
     nearest = get_close_matches(unknown, known, 1, 0.5)
     return f"unknown key {unknown!r}", f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}"
 
@@ -106,7 +106,9 @@ def _missing_key(error: ValidationError, required: Any) -> tuple[str, str | None
 
 def _wrong_type(error: ValidationError, expected: Any) -> tuple[str, str | None]:
     types = expected if isinstance(expected, list) else [expected]
-    return f"{_name(error)} must be {' or '.join(_TYPE_NAMES[item] for item in types)}", None
+    quoted = types == ["string"] and not isinstance(error.instance, (dict, list))
+    hint = "put it in quotes" if quoted and error.instance is not None else None
+    return f"{_name(error)} must be {' or '.join(_TYPE_NAMES[item] for item in types)}", hint
 
 
 def _no_choice(error: ValidationError, choices: Any) -> tuple[str, str | None]:
@@ -120,8 +122,12 @@ def _wrong_constant(error: ValidationError, expected: Any) -> tuple[str, str | N
     return f"{_name(error)} must be {expected!r}", None
 
 
-def _wrong_form(error: ValidationError, _: Any) -> tuple[str, str | None]:
-    return f"{_name(error)} cannot be {_short(error.instance)}", _subschema(error).get("description")
+def _wrong_form(error: ValidationError, form: Any) -> tuple[str, str | None]:
+    hint = _subschema(error).get("description", "")
+    if not hint.startswith("write "):
+        dated = isinstance(form, str) and form.startswith(r"^\d{4}-")
+        hint = "write a day as YYYY-MM-DD, or a time with its zone" if dated else None
+    return f"{_name(error)} cannot be {_short(error.instance)}", hint
 
 
 def _empty(error: ValidationError, _: Any) -> tuple[str, str | None]:
@@ -133,8 +139,6 @@ def _out_of_range(error: ValidationError, bound: Any) -> tuple[str, str | None]:
 
 
 _EXPLANATIONS: dict[str, Callable[[ValidationError, Any], tuple[str, str | None]]] = {
-    "additionalProperties": _unknown_key,
-    "unevaluatedProperties": _unknown_key,
     "required": _missing_key,
     "type": _wrong_type,
     "enum": _no_choice,
@@ -152,5 +156,5 @@ _EXPLANATIONS: dict[str, Callable[[ValidationError, Any], tuple[str, str | None]
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = str(value) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."

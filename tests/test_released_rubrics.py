@@ -21,7 +21,10 @@ CONTROLS = [
 
 # A released rubric never changes: a change is a new version.
 DIGESTS = {
-    "psf-agentic@1.0.0": ("CONTENT", "SCORING"),
+    "psf-agentic@1.0.0": (
+        "e5fe05b06c487ba71c982a0ef4959cff4764a595988b0ad7402ebddea1294e35",
+        "bce2098b3dcc624d5d24c270036f5bbc77264d180deeb80cdbace02aa2281192",
+    ),
 }
 
 

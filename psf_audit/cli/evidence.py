@@ -11,6 +11,7 @@ import typer
 from psf_audit.cli import table
 from psf_audit.cli.output import show
 from psf_audit.errors import ExitCode
+from psf_audit.text import one_line, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +55,8 @@ def show_(
 def _paragraphs(file: EvidenceFile, kind: EvidenceFormat | None) -> Iterator[str]:
     from psf_audit.facts.model import Event, Fact, Gap
 
-    yield f"{file.path}\n  format {file.format or 'unknown'}, {file.bytes} bytes, SHA-256 {file.sha256 or 'unknown'}"
+    path = safe(one_line(file.path))
+    yield f"{path}\n  format {file.format or 'unknown'}, {file.bytes} bytes, SHA-256 {file.sha256 or 'unknown'}"
     if file.problem:
         yield table.section("Problem", file.problem)
     stated = [("collected", file.collected), ("release", file.release), ("produced by", file.produced_by)]

@@ -86,7 +86,7 @@ class Reports:
         texts = [(path, render(kind, plain)) for kind, path in self._files]
         for path, text in texts:
             write(path, text)
-            typer.echo(f"wrote {path}", err=True)
+            typer.echo(f"wrote {safe(one_line(str(path)))}", err=True)
         show(render(self._printed, _view()))
 
 

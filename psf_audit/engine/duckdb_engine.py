@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from psf_audit.facts.store import Dataset
 
 _CHUNK = 20_000
+# On a log of a few thousand entries DuckDB takes longer to optimise the criteria than to run them as they are written.
+_SMALL_LOG = 5_000
 # Longer texts are cut when they are loaded: an engine holds two thousand of them at a time for each step of a query.
-_MAX_CHARACTERS = 4_000
+_MAX_CHARACTERS = 1_000
 _LOCKS = (
     "SET enable_external_access = false",
     "SET autoinstall_known_extensions = false",
@@ -48,7 +50,9 @@ class DuckDBSession:
             config={"memory_limit": f"{max(64, bounds.memory_mib * 9 // 10)}MiB", "threads": 2, "temp_directory": ""},
         )
         self._error = duckdb.Error
-        self._connection.execute(";".join((*_LOCKS, *(_definition(table) for table in TABLES.values()))))
+        small = len(dataset.tables["events"]) <= _SMALL_LOG
+        settings = ("PRAGMA disable_optimizer",) * small + _LOCKS
+        self._connection.execute(";".join((*settings, *(_definition(table) for table in TABLES.values()))))
         for name, table in TABLES.items():
             _insert(self._connection, table, dataset.tables[name])
         self._made: set[str] = set()

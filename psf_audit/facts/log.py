@@ -141,14 +141,33 @@ def tasks(events: Sequence[Row]) -> list[Row]:
         task = event["task"]
         if task is not None and parents.get(task) is None:
             parents[task] = event["parent"] if event["parent"] != task else None
-    rows = []
-    for task, parent in sorted(parents.items()):
-        chain, above = [task], parent
-        while above is not None and above not in chain:
-            chain.append(above)
-            above = parents.get(above)
-        rows.append({"task": task, "parent": parent, "root": chain[-1], "depth": len(chain) - 1})
-    return rows
+    above = _above(parents)
+    return [
+        {"task": task, "parent": parent, "root": above[task][0], "depth": above[task][1]}
+        for task, parent in sorted(parents.items())
+    ]
+
+
+def _above(parents: Mapping[str, str | None]) -> dict[str, tuple[str, int]]:
+    """The first task above each task, and how many stand above it; each task is looked at once."""
+    known: dict[str, tuple[str, int]] = {}
+    for task in parents:
+        path: list[str] = []
+        places: dict[str, int] = {}
+        at: str | None = task
+        while at is not None and at not in known and at not in places:
+            places[at] = len(path)
+            path.append(at)
+            at = parents.get(at)
+        if at is not None and at in places:
+            circle = path[places[at] :]
+            del path[places[at] :]
+            known |= {member: (circle[index - 1], len(circle) - 1) for index, member in enumerate(circle)}
+        for below in reversed(path):
+            parent = parents.get(below)
+            root, depth = known[parent] if parent is not None else (below, -1)
+            known[below] = (root, depth + 1)
+    return known
 
 
 def addresses(events: Sequence[Row]) -> list[Row]:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 _SPECIAL = re.compile(r"[!%_]")
 _HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?)(?::\d{1,5})?\Z")
+_MAPPED_PREFIX = 96
 
 
 def like(glob: str) -> str:
@@ -20,11 +21,17 @@ def like(glob: str) -> str:
 
 
 def key_range(pattern: str) -> tuple[str, str] | None:
-    """The lowest and highest key of an address or network in CIDR notation; None for any other pattern."""
+    """The lowest and highest key of an address or network in CIDR notation; None for any other pattern.
+
+    A network of IPv4 addresses inside IPv6 is the IPv4 network.
+    """
     try:
         network = ipaddress.ip_network(pattern.strip(), strict=False)
     except ValueError:
         return None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen >= _MAPPED_PREFIX:
+        network = ipaddress.ip_network((mapped, network.prefixlen - _MAPPED_PREFIX))
     return _key(network.version, int(network.network_address)), _key(network.version, int(network.broadcast_address))
 
 

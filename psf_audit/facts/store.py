@@ -25,6 +25,8 @@ Row = dict[str, Any]
 
 _BASES = {"claim", "config", "test", "record", "document"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST = Decimal(10) ** 9
+_MOST = _LARGEST - Decimal("1e-9")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +214,11 @@ class _Store:
     def _conclude_tests(self) -> None:
         """A test dated after the day of the assessment is not evidence, whatever the date of its file."""
         for table in ("tests", "records"):
-            late = [row for row in self.tables[table] if row["at_ms"] is not None and row["at_ms"] > self.end_ms]
+            rows = self.tables[table]
+            self.tables[table] = [row for row in rows if row["at_ms"] is None or row["at_ms"] <= self.end_ms]
+            late = len(rows) - len(self.tables[table])
             if late:
-                self.left_out[log.NOT_EVIDENCE] += len(late)
-                self.tables[table] = [row for row in self.tables[table] if row not in late]
+                self.left_out[log.NOT_EVIDENCE] += late
 
     def _drill_runs(self) -> frozenset[str]:
         return frozenset(
@@ -258,6 +261,13 @@ def _checked(table: str, name: str, kind: ColumnType, value: Any) -> Any:
     }[kind]
     if not isinstance(value, expected) or (kind is ColumnType.INTEGER and isinstance(value, bool)):
         raise TypeError(f"{table}.{name}: {value!r} is not {kind.value}")
+    # What a column cannot hold would become nothing in it, without a word.
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise TypeError(f"{table}.{name}: a number of {value.bit_length()} bits is not {kind.value}")
+    if isinstance(value, Decimal):
+        if not value.is_finite() or abs(value) > _LARGEST:
+            raise TypeError(f"{table}.{name}: {value:.3E} is not {kind.value}")
+        return max(min(value, _MOST), -_MOST)
     return value
 
 

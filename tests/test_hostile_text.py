@@ -1,0 +1,142 @@
+"""Text that would do something if anybody let it, in every field of manifest and evidence."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from psf_audit.cli import main
+from tests.deployments import Deployment, guarded
+from tests.everywhere import FILES, fill
+from tests.samples import HOSTILE
+
+# Half a surrogate pair is refused where it stands: tests/test_bad_input.py.
+TEXTS = [text.replace("\ud800", "") for text in HOSTILE]
+ALL = " ".join(TEXTS)
+FORMATS = ("html", "json", "markdown", "terminal")
+# C0 without tab and newline, C1, directional marks and overrides, line and paragraph separators.
+ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+# A code span ends with as many backticks as it began with (CommonMark 0.31.2, section 6.1).
+CODE = re.compile(r"(?<!`)(`+)(?!`)(?:(?!\1(?!`)).)*?(?<!`)\1(?!`)")
+
+TAG = re.compile(r"(?<!\\)<[a-zA-Z/!][\w-]*")
+
+
+class Page(HTMLParser):
+    """What a browser would act on in a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: dict[str, int] = {}
+        self.links: set[str] = set()
+        self.handlers: set[str] = set()
+        self.data = ""
+        self._in_data = False
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        self._in_data = tag == "script"
+        for name, value in attrs:
+            if name.startswith("on") or name in {"srcdoc", "formaction"}:
+                self.handlers.add(name)
+            if name in {"href", "src", "action", "xlink:href"}:
+                self.links.add(str(value))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script":
+            self._in_data = False
+
+    def handle_data(self, data: str) -> None:
+        if self._in_data:
+            self.data += data
+
+
+def reports(deployment: Deployment) -> dict[str, str]:
+    """The report in each format."""
+    written = [part for name in FORMATS for part in ("-o", f"{name}={deployment.folder / name}")]
+    assert deployment.run(*written) in {0, 1, 3}
+    return {name: (deployment.folder / name).read_text() for name in FORMATS}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The reports where harmless words stand in the same places."""
+    deployment = guarded(tmp_path_factory.mktemp("plain"))
+    fill(deployment, "harmless words")
+    return reports(deployment)
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    return guarded(tmp_path)
+
+
+@pytest.mark.parametrize("text", [*TEXTS, ALL])
+def test_it_is_inert_in_every_report(
+    deployment: Deployment, plain: dict[str, str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(deployment, text)
+    made = reports(deployment)
+    printed = capsys.readouterr()
+    for name, report in (*made.items(), ("stdout", printed.out), ("stderr", printed.err)):
+        assert not ACTIVE.search(report), name
+    value = json.loads(made["json"])
+    assert value["deployment"]["name"] == "acme-indexer"
+    assert len(value["evidence"]) == len(json.loads(plain["json"])["evidence"])
+    page, other = Page(made["html"]), Page(plain["html"])
+    assert page.tags.keys() == other.tags.keys()
+    assert page.tags["script"] == other.tags["script"]
+    assert page.links == other.links
+    assert page.handlers == set()
+    assert json.loads(page.data) == value
+    keeps_its_columns(made["markdown"])
+    prose = CODE.sub("", made["markdown"]).replace("<!-- -->", "")  # an empty comment keeps a name from being a mention
+    assert set(TAG.findall(prose)) <= set(TAG.findall(CODE.sub("", plain["markdown"])))
+    assert not re.search(r"(?<!\\)\]\((?:javascript|https://evil)", prose)
+
+
+def keeps_its_columns(markdown: str) -> None:
+    columns = 0
+    for line in markdown.splitlines():
+        found = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert found == columns or not (found and columns), line
+        columns = found
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_it_is_inert_where_the_facts_are_shown(tmp_path: Path, path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in TEXTS:
+        target = tmp_path / Path(path).name
+        target.write_text(FILES[path](text))
+        main.run(["evidence", "show", str(target)])
+        printed = capsys.readouterr()
+        assert not ACTIVE.search(printed.out + printed.err)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_it_is_inert_in_messages(deployment: Deployment, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for change in ({text: 1}, {"rubric": text}, {"gate": {"require": text}}, {"evidence": [{"path": text}] * 2}):
+        assert Deployment(deployment.folder, {**deployment.manifest, **change}).run() == 2
+    name = text.replace("\x00", "").replace("/", "")[:60]
+    deployment.write(f"evidence/{name}.json", "{")
+    deployment.manifest["evidence"].append({"path": f"evidence/{name}.json"})
+    assert deployment.run() == 3
+    main.run(["evidence", "show", str(deployment.folder / f"evidence/{name}.json")])
+    main.run(["assess", str(deployment.folder / f"{name}.yaml")])
+    printed = capsys.readouterr()
+    assert not ACTIVE.search(printed.out + printed.err)
+
+
+@pytest.mark.parametrize("format_", ["markdown", "terminal"])
+def test_the_report_is_as_it_was(deployment: Deployment, golden: Callable[[str, str], None], format_: str) -> None:
+    fill(deployment, ALL)
+    suffix = {"markdown": "md", "terminal": "txt"}[format_]
+    golden(f"pipeline/hostile.{suffix}", reports(deployment)[format_])
