@@ -132,13 +132,24 @@ def collect(manifest: Manifest, root: Path | None = None) -> list[EvidenceFile]:
 
 
 def _counted_once(files: Sequence[EvidenceFile]) -> list[EvidenceFile]:
-    """The files in the order of their paths; what holds the same bytes as another counts once."""
-    first: dict[str, str] = {}
+    """The files in the order of their paths; what holds the same bytes as another counts once.
+
+    A copy of which the manifest says something else is a gap: otherwise a copy said to be of another release would take
+    away what the bytes prove.
+    """
+    first: dict[str, EvidenceFile] = {}
     kept = []
     for file in sorted(files, key=lambda file: file.path):
-        known = first.setdefault(file.sha256, file.path) if file.sha256 is not None else file.path
-        same = f"holds the same bytes as {known}: counted once"
-        kept.append(file if known == file.path else replace(file, items=(), problem=same))
+        known = first.setdefault(file.sha256, file) if file.sha256 is not None else file
+        if known is file:
+            kept.append(file)
+        elif replace(known, id=file.id, path=file.path) == file:
+            same = f"holds the same bytes as {known.path}: counted once"
+            kept.append(replace(file, items=(), problem=same))
+        else:
+            differs = Unreadable(f"holds the same bytes as {known.path}, of which the manifest says something else")
+            tables = formats()[file.format].tables if file.format else ()
+            kept.append(_unreadable(file, differs, tables))
     return kept
 
 

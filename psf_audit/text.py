@@ -37,7 +37,8 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"\b([Bb]earer|[Bb]asic|BEARER|BASIC)\s+(?=\S[A-Za-z._~+/\-]{0,200}[0-9A-Z=]|\S{20})[A-Za-z0-9._~+/\-]{8,}=*",
             r"\1 [token]",
         ),
-        (r"(?i)\b([a-z][a-z0-9+.\-]{0,20}://)[^\s/@:]*:[^\s/]+@", r"\1[credentials]@"),
+        # `~1~1` is `//` in a JSON pointer.
+        (r"(?i)\b([a-z][a-z0-9+.\-]{0,20}:(?://|~1~1))[^\s/@:]*:[^\s/]+@", r"\1[credentials]@"),
         # After `=`, or in quotes, anything is taken for the value; after a colon, only what no word looks like.
         (_NAMED + r"[\"']?\s*(?:=\s*[\"']?|:\s*[\"']))" + _NO_REFERENCE + r"[^\s\"',;}\]]{4,}", r"\1[secret]"),
         (_NAMED + r":\s*)" + _NO_REFERENCE + r"(?=[^\s\"',;}\]]{0,200}[0-9_+/=$!@#])[^\s\"',;}\]]{6,}", r"\1[secret]"),
@@ -49,7 +50,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 # Something that every secret above has in it: text without any of it, which is most text, is done with at once.
 _SUSPECT = re.compile(
     r"(?i)private key|A(?:KIA|SIA|IDA|ROA)|sk-|gh[pousr]_|github_pat_|glpat-|xox|npm_|pypi-|hf_|lsv2_|AIza|eyJ|bearer"
-    r"|basic|://|passw|secret|key|token|arn:aws"
+    r"|basic|://|:~1~1|passw|secret|key|token|arn:aws"
 )
 
 T = TypeVar("T")

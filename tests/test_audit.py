@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from fractions import Fraction
@@ -213,6 +214,29 @@ def test_what_lies_after_the_day_of_the_assessment_is_left_out_and_counted(deplo
     assert control(made, "SPEND-01").status is D
     assert "Left out: 1 undated or dated after the day of the assessment." in made.limits_of_assessment
     assert deployment.assess(as_of=AS_OF + timedelta(days=1)).verdict is Verdict.NOT_READY
+
+
+def test_a_copy_counts_once(deployment: deployments.Deployment) -> None:
+    deployment.put("evidence/copy.xml", drills())
+    made, code = deployment.decided()
+    assert code == 0
+    assert control(made, "SPEND-01").tests.count == 1
+    copies = {one.path: one.problem for one in made.evidence if one.path.endswith(".xml")}
+    told = "holds the same bytes as evidence/copy.xml: counted once"
+    assert copies == {"evidence/copy.xml": None, "evidence/drills.xml": told}
+
+
+@pytest.mark.parametrize("entry_", [{"release": "2.3.0"}, {"produced_by": "agent"}, {"collected": "2026-11-23"}])
+def test_a_copy_of_which_something_else_is_said_hides_nothing(
+    deployment: deployments.Deployment, entry_: dict[str, Any]
+) -> None:
+    line = json.dumps(event(name="forbidden.call", run="run-9")) + "\n"
+    deployment.put("evidence/prod.jsonl", line, produced_by="gateway")
+    assert deployment.decided()[1] == 1
+    deployment.put("a/copy.jsonl", line, **{"produced_by": "gateway", **entry_})
+    made, code = deployment.decided()
+    assert code in {1, 3}
+    assert control(made, "SPEND-01").status in {Status.CONTRADICTED, U}
 
 
 # -------------------------------------------------------------------------------------------- tests and what links them

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from psf_audit import schemas
 from psf_audit.evidence import events, guardrails, records
+from psf_audit.facts.rows import ROW_KEYS
 from psf_audit.reading import parse_yaml
 from psf_audit.validation import problems
 
@@ -35,7 +36,7 @@ def test_records_have_the_keys_and_kinds_that_are_read() -> None:
 
 
 def test_guardrails_have_the_keys_that_are_read() -> None:
-    assert schemas.load("guardrails")["properties"].keys() == {*guardrails._OWN, *guardrails.ROW_KEYS}
+    assert schemas.load("guardrails")["properties"].keys() == {*guardrails._OWN, *ROW_KEYS}
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/evidence/records.yaml")), ids=str)

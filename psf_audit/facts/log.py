@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from psf_audit.facts import patterns
@@ -41,11 +41,22 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """What is left out: runs that drills name, other releases, and what lies after the day of the assessment."""
+    """What is left out: runs that drills name, other releases, and what lies after the day of the assessment.
+
+    A run that only drills written down by hand name (`by_hand`) is left out of a log that holds nothing but drills:
+    otherwise a line in a record could take whatever contradicts a control out of the log of real work.
+    """
 
     drill_runs: frozenset[str]
     release: str
     end_ms: int
+    by_hand: frozenset[str] = frozenset()
+
+    def within(self, events: Sequence[Event]) -> Leave:
+        """The same for one log: a log of drills alone trusts drills written by hand."""
+        named = self.drill_runs | self.by_hand
+        only_drills = all(event.values.get("run") in named for event in events)
+        return replace(self, drill_runs=named) if only_drills else self
 
     def reason(self, source: Source, values: Mapping[str, Any]) -> str | None:
         """Why an event does not count; None when it does."""
@@ -85,6 +96,7 @@ def _gather_one(book: Book, source: Source, events: Sequence[Event], base: int, 
     book.pointers[source.id] = {event.row: event.pointer for event in events}
     book.carried[source.id] = frozenset().union(*(item.columns for item in source.items if isinstance(item, Carries)))
     independent = source.produced_by not in {None, "agent"}
+    leave = leave.within(events)
     for event in events:
         run = event.values.get("run")
         if independent and isinstance(run, str):

@@ -121,7 +121,9 @@ class _Store:
         self._conclude_tests()
         book = log.gather(
             [log.Source(file.id, file.produced_by, file.release, file.items) for file in kept],
-            log.Leave(self._drill_runs(), self.setting.release, self.end_ms),
+            log.Leave(
+                self._drill_runs(by_hand=False), self.setting.release, self.end_ms, self._drill_runs(by_hand=True)
+            ),
         )
         self.tables |= {"events": book.rows, "tasks": log.tasks(book.rows), "addresses": log.addresses(book.rows)}
         for reason, count in book.left_out.items():
@@ -220,11 +222,14 @@ class _Store:
             if late:
                 self.left_out[log.NOT_EVIDENCE] += late
 
-    def _drill_runs(self) -> frozenset[str]:
+    def _drill_runs(self, *, by_hand: bool) -> frozenset[str]:
+        """The runs that tests name: those in records, which are written by hand, or those in results of a test run."""
         return frozenset(
             row["run"]
             for row in self.tables["tests"]
-            if row["run"] is not None and row["how"] in {"attack", "drill", "functional"}
+            if row["run"] is not None
+            and row["how"] in {"attack", "drill", "functional"}
+            and (row["basis"] == "record") is by_hand
         )
 
 

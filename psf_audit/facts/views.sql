@@ -289,6 +289,8 @@ SELECT r.dimension, r.v, r.via, r.ref, r.n, b.basis,
 FROM reached AS r
 JOIN boundaries AS b ON (b.dimension = r.dimension OR (r.dimension = 'target' AND b.dimension = 'network' AND r.host IS NOT NULL))
   AND b.basis IN ('config', 'claim') AND b.bound AND b.layer IS DISTINCT FROM 'prompt' AND (b.via IS NULL OR b.via = '*' OR b.via = r.via)
+-- The policies of AWS are written service:Action; a log may name the same calls otherwise, and of those they say nothing.
+  AND (b.dimension <> 'tool' OR b.via IS DISTINCT FROM 'aws' OR r.v LIKE '%:%' ESCAPE '!')
 GROUP BY r.dimension, r.v, r.via, r.ref, r.n, b.basis, b.dimension;
 
 -- view: outside

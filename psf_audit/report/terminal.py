@@ -5,7 +5,7 @@ It stays short whatever was found. Only `Text` reaches rich, so no text of a rep
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from psf_audit import rendering
 from psf_audit.compare import Kind
@@ -70,7 +70,9 @@ def _printed(view: View, parts: Iterable[RenderableType]) -> str:
     """What rich makes of the parts; it neither writes nor looks at the environment."""
     from rich.console import Console
 
+    sink = _Sink()
     console = Console(
+        file=cast("IO[str]", sink),
         width=view.width,
         color_system="standard" if view.color else None,
         force_terminal=view.color,
@@ -83,10 +85,24 @@ def _printed(view: View, parts: Iterable[RenderableType]) -> str:
         soft_wrap=False,
         _environ={},
     )
-    with console.capture() as capture:
-        for part in parts:
-            console.print(part)
-    return "\n".join(row.rstrip() for row in capture.get().splitlines()) + "\n"
+    for part in parts:
+        console.print(part)
+    return "\n".join(row.rstrip() for row in "".join(sink.pieces).splitlines()) + "\n"
+
+
+class _Sink:
+    """A file that keeps what is written: rich's own capture ends with a write to the standard output."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        """Keep the text."""
+        self.pieces.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """There is nothing to flush."""
 
 
 def _text(words: str, style: str = "") -> Text:

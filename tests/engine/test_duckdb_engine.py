@@ -326,7 +326,7 @@ def test_nothing_that_is_allowed_takes_the_machine_down(repo: Path, size: int) -
 def test_the_time_limit_interrupts() -> None:
     events = [{"seq": number} for number in range(3_000)]
     answers = ask(f"SELECT SUM(a.seq * b.seq * c.seq) AS found {CROSS}", bounds=Bounds(seconds=0.2), events=events)
-    assert "Interrupted" in (answers.failure or "")
+    assert answers.failure == "it took longer than 0.2 seconds"
 
 
 @pytest.mark.parametrize("name", ABUSE)

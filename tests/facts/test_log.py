@@ -229,3 +229,12 @@ def test_the_distinct_targets_with_their_addresses() -> None:
         {"value": "http://172.20.0.1/", "host": "172.20.0.1", "key": "4:000000000000000000000000ac140001"},
         {"value": "x", "host": None, "key": None},
     ]
+
+
+@pytest.mark.parametrize(("runs", "left"), [(("drill-2", "drill-2"), 0), (("drill-2", "r"), 2), (("drill-1", "r"), 1)])
+def test_a_drill_by_hand_takes_its_run_only_out_of_a_log_of_drills(runs: tuple[str, ...], left: int) -> None:
+    leave = Leave(frozenset({"drill-1"}), "2.4.0", END, by_hand=frozenset({"drill-2"}))
+
+    made = gather([source("a", *(event(row, run=run) for row, run in enumerate(runs, 1)))], leave)
+
+    assert len(made.rows) == left
