@@ -88,6 +88,7 @@ def test_the_least_that_a_manifest_says(tmp_path: Path) -> None:
     assert (loaded.evidence, loaded.missing, loaded.waivers, loaded.prompts) == ((), (), (), ())
     assert [fact.table for fact in loaded.claims if isinstance(fact, Fact)] == ["capabilities"]
     assert loaded.deployment["release"] == "2.4.0"
+    assert loaded.agent["capabilities"] == [{"name": "http.get", "cost": "free"}]
 
 
 def test_evidence_waivers_and_gate(tmp_path: Path) -> None:

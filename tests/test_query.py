@@ -322,6 +322,7 @@ TOO_LARGE = [
     (nested(300, "SELECT ref", "SELECT ref FROM limits"), "nests queries more than 12 deep|nested too deep"),
     ("SELECT " + "(" * 3000 + "1" + ")" * 3000, "can be parsed"),
     ("SELECT " + "NOT " * 1500 + "true", "can be parsed"),
+    ("SELECT " + "lower(" * 600 + "'x'" + ")" * 600 + " AS what", "is nested too deep"),
     ("SELECT a.ref FROM limits AS a" + ", limits" * 40, "reads tables in more than 40 places"),
     ("SELECT '" + "x" * 201 + "' AS what", "holds a literal of more than 200 characters"),
     ("SELECT " + " || ".join(["via"] * 22) + " AS what FROM limits", "joins texts in more than 20 places"),
