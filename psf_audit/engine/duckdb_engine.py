@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from psf_audit.facts.store import Dataset
 
 _CHUNK = 20_000
-# On a log of a few thousand entries DuckDB takes longer to optimise the criteria than to run them as they are written.
+# On a log of a few thousand entries DuckDB takes longer to optimise and spread the criteria than to run them.
 _SMALL_LOG = 5_000
+_FOR_SMALL_LOGS = ("PRAGMA disable_optimizer", "SET threads = 1")
 # Longer texts are cut when they are loaded: an engine holds two thousand of them at a time for each step of a query.
 _MAX_CHARACTERS = 1_000
 _LOCKS = (
@@ -50,7 +51,7 @@ class DuckDBSession:
         )
         self._error = duckdb.Error
         small = len(dataset.tables["events"]) <= _SMALL_LOG
-        settings = ("PRAGMA disable_optimizer",) * small + _LOCKS
+        settings = _FOR_SMALL_LOGS * small + _LOCKS
         self._connection.execute(";".join((*settings, *(_definition(table) for table in TABLES.values()))))
         for name, table in TABLES.items():
             _insert(self._connection, table, dataset.tables[name])

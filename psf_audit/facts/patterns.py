@@ -11,7 +11,7 @@ import re
 from urllib.parse import urlsplit
 
 _SPECIAL = re.compile(r"[!%_]")
-_HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?)(?::\d{1,5})?\Z")
+_HOST_AND_PORT = re.compile(r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?)\.?(?::\d{1,5})?\Z")
 _MAPPED_PREFIX = 96
 
 
@@ -36,11 +36,14 @@ def key_range(pattern: str) -> tuple[str, str] | None:
 
 
 def host(target: str) -> str | None:
-    """The host name or address in a target: in a URL, alone, or before a port; None when there is none."""
+    """The host name or address in a target: in a URL, alone, or before a port; None when there is none.
+
+    In small letters, and without the dot that may end a full name: both name the same host.
+    """
     text = target.strip()
     if "://" in text:
         try:
-            return urlsplit(text).hostname
+            return (urlsplit(text).hostname or "").removesuffix(".") or None
         except ValueError:
             return None
     try:

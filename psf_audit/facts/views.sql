@@ -282,9 +282,9 @@ WHERE a.kind = 'action' AND a.target IS NOT NULL GROUP BY a.target, a.via;
 -- meaning: what was touched against the allowances and refusals of its via: denied, allowed, and whether anything not allowed is refused
 -- kept
 SELECT r.dimension, r.v, r.via, r.ref, r.n, b.basis,
-  MAX(CASE WHEN b.effect = 'deny' AND b.is_default IS NOT TRUE AND (r.v LIKE b.like ESCAPE '!' OR r.host LIKE b.like ESCAPE '!' OR r.address BETWEEN b.lo AND b.hi) THEN 1 ELSE 0 END) AS denied,
+  MAX(CASE WHEN b.effect = 'deny' AND b.is_default IS NOT TRUE AND (r.v LIKE b.like ESCAPE '!' OR r.host LIKE LOWER(b.like) ESCAPE '!' OR r.address BETWEEN b.lo AND b.hi) THEN 1 ELSE 0 END) AS denied,
   MAX(CASE WHEN b.effect IN ('allow', 'ask') AND (b.is_default
-    OR (COALESCE(r.host, r.v) LIKE b.like ESCAPE '!') OR (b.like LIKE '%/%' AND r.v LIKE b.like ESCAPE '!') OR r.address BETWEEN b.lo AND b.hi) THEN 1 ELSE 0 END) AS allowed,
+    OR r.host LIKE LOWER(b.like) ESCAPE '!' OR (r.host IS NULL AND r.v LIKE b.like ESCAPE '!') OR (b.like LIKE '%/%' AND r.v LIKE b.like ESCAPE '!') OR r.address BETWEEN b.lo AND b.hi) THEN 1 ELSE 0 END) AS allowed,
   MAX(CASE WHEN (b.effect IN ('allow', 'ask') AND b.is_default IS NOT TRUE) OR (b.effect = 'deny' AND b.is_default) THEN 1 ELSE 0 END) AS listed
 FROM reached AS r
 JOIN boundaries AS b ON (b.dimension = r.dimension OR (r.dimension = 'target' AND b.dimension = 'network' AND r.host IS NOT NULL))

@@ -115,6 +115,9 @@ def test_what_is_no_network_has_no_keys(pattern: str) -> None:
         ("file:///etc/passwd", None),
         ("http://[broken", None),
         ("", None),
+        ("evil.example.", "evil.example"),
+        ("https://Evil.Example./x", "evil.example"),
+        ("https://./x", None),
     ],
 )
 def test_the_host_in_a_target(target: str, name: str | None) -> None:
