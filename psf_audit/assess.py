@@ -454,6 +454,12 @@ def domain_score(controls: Sequence[ControlResult]) -> Fraction | None:
     return Fraction(sum(control.severity.weight * control.status.credit for control in applicable), weight)
 
 
+def overall_score(results: Sequence[DomainResult]) -> Fraction | None:
+    """The lowest domain's score: no average lifts a failed domain; None where a domain has none."""
+    scores = [domain.score for domain in results if domain.score is not None]
+    return min(scores) if scores and len(scores) == len(results) else None
+
+
 def coverage(controls: Sequence[ControlResult]) -> Fraction:
     """The share of the weight that applies which could be evaluated; 0 when nothing applies."""
     applicable = [control for control in controls if control.status is not Status.NOT_APPLICABLE]

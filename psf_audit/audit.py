@@ -507,7 +507,6 @@ def _assessment(work: _Work, options: Options) -> Assessment:
         waivers = [_waiver(request, source) for request in manifest.waivers]
         results, uses = assess.use_waivers(waivers, results, as_of=options.as_of, max_days=rubric.waiver_max_days)
     domains = assess.domains(rubric, results)
-    scores = [domain.score for domain in domains]
     verdict = assess.verdict(domains)
     assessment = Assessment(
         tool=f"psf-audit {__version__}",
@@ -518,7 +517,7 @@ def _assessment(work: _Work, options: Options) -> Assessment:
         rubric=rubric.identity,
         verdict=verdict,
         deciding=assess.deciding(domains),
-        score=None if None in scores or not scores else min(score for score in scores if score is not None),
+        score=assess.overall_score(domains),
         coverage=assess.coverage(results),
         valid_until=assess.valid_until(work.judgements, uses, options.as_of),
         refresh_by=assess.refresh_by(work.judgements),

@@ -18,6 +18,7 @@ from psf_audit.facts.model import Fact, Gap
 from psf_audit.facts.rows import row_facts, row_problems
 from psf_audit.model import Gate, Status, Verdict
 from psf_audit.reading import decode, parse_yaml, pointer, read_bytes
+from psf_audit.resources import DEFAULT_RUBRIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from psf_audit.reading import Document
 
 _CLAIMS = ("limits", "gates", "boundaries", "alerts", "logs")
-DEFAULT_RUBRIC = "psf-agentic@1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from psf_audit.errors import ConfigurationError
 
+DEFAULT_RUBRIC = "psf-agentic@1"
+
 _PACKAGE = Path(__file__).resolve().parent
 
 

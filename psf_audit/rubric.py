@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from psf_audit.reading import Document
 
 CRITERIA = ("applies_when", "claims", "shows", "lacks", "breaks")
-DEFAULT_RUBRIC = "psf-agentic@1"
 _SPEC = re.compile(r"(?P<id>[a-z][a-z0-9-]*)(?:@(?P<version>\d+(?:\.\d+){0,2}))?\Z")
 _SCORING_KEYS = (
     "id", "domain", "severity", *CRITERIA, "present_max_age_days", "tested", "documented", "params",

@@ -262,8 +262,7 @@ def _contradictions(assessment: Assessment, value: dict[str, Any]) -> Iterator[s
             yield f"the result of the domain {domain.id} does not follow from its controls"
         if given["score"] != share_out(domain.score):
             yield f"the domain {domain.id} has a percentage that is not its score"
-    scores = [domain.score for domain in assessment.domains]
-    lowest = None if None in scores or not scores else min(score for score in scores if score is not None)
+    lowest = assess.overall_score(assessment.domains)
     if assessment.score != lowest or value["score"] != share_out(lowest):
         yield "the score is not that of the lowest domain"
     if assessment.coverage != assess.coverage(controls) or value["coverage"] != share_out(assessment.coverage):

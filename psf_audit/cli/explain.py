@@ -9,6 +9,7 @@ import typer
 from psf_audit.cli import table
 from psf_audit.cli.output import show
 from psf_audit.errors import ConfigurationError
+from psf_audit.resources import DEFAULT_RUBRIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def explain(
     control: Annotated[str, typer.Argument(help="Id of the control, such as SPEND-01.")],
-    rubric: Annotated[str, typer.Option(help="Rubric: a name like psf-agentic@1, or a file.")] = "psf-agentic@1",
+    rubric: Annotated[str, typer.Option(help="Rubric: a name like psf-agentic@1, or a file.")] = DEFAULT_RUBRIC,
 ) -> None:
     """Explain a control.
 

@@ -9,6 +9,7 @@ import typer
 from psf_audit.cli import table
 from psf_audit.cli.output import show
 from psf_audit.errors import ExitCode
+from psf_audit.resources import DEFAULT_RUBRIC
 
 app = typer.Typer(help="List, show, check and test rubrics.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -30,7 +31,7 @@ def list_() -> None:
 
 
 @app.command("show")
-def show_(rubric: RubricArgument = "psf-agentic@1") -> None:
+def show_(rubric: RubricArgument = DEFAULT_RUBRIC) -> None:
     """Show the controls of a rubric."""
     from psf_audit import rubric as rubrics
 
@@ -46,7 +47,7 @@ def show_(rubric: RubricArgument = "psf-agentic@1") -> None:
 
 
 @app.command("lint")
-def lint(rubric: RubricArgument = "psf-agentic@1") -> None:
+def lint(rubric: RubricArgument = DEFAULT_RUBRIC) -> None:
     """Check a rubric: its form, ids and references, and that each criterion is one SELECT over known columns."""
     from psf_audit import cases
     from psf_audit import rubric as rubrics
@@ -59,7 +60,7 @@ def lint(rubric: RubricArgument = "psf-agentic@1") -> None:
 
 @app.command("test")
 def run_cases(
-    rubric: RubricArgument = "psf-agentic@1",
+    rubric: RubricArgument = DEFAULT_RUBRIC,
     control: Annotated[list[str] | None, typer.Option(help="Only the cases of this control; repeatable.")] = None,
     engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
 ) -> None:

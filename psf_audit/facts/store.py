@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_BASES = {"claim", "config", "test", "record", "document"}
+_BASES = frozenset(TABLES["gaps"].column("basis").choices)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST = Decimal(10) ** 9
 _MOST = _LARGEST - Decimal("1e-9")
@@ -173,7 +173,7 @@ class _Store:
             self.left_out[log.NOT_EVIDENCE] += undated + future
         problem = "; ".join(problems) or None
         self.tables["evidence"].append(_register_row(file, problem))
-        return file if problem == file.problem else _with_problem(file, problem)
+        return replace(file, problem=problem)
 
     def _bound(self, fact: Fact, file: EvidenceFile) -> bool:
         """Whether the fact speaks of this release: tests and records must say so, configuration must not deny it."""
@@ -305,11 +305,6 @@ def _register_row(file: EvidenceFile, problem: str | None) -> Row:
         "readable": file.readable,
         "problem": problem,
     }
-
-
-def _with_problem(file: EvidenceFile, problem: str | None) -> EvidenceFile:
-
-    return replace(file, problem=problem)
 
 
 def stated(items: Iterable[Item]) -> Stated:
