@@ -26,6 +26,7 @@ from psf_audit.model import (
     WaiverUse,
 )
 from psf_audit.text import one_line
+from psf_audit.values import day_of_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -237,7 +238,7 @@ class _Judge:
     def _age(self, row: Answer, fact: Fact) -> int:
         if row.at_ms is None or fact.from_log:
             return fact.age_days
-        return (self.dossier.as_of - _day(row.at_ms)).days
+        return (self.dossier.as_of - day_of_milliseconds(row.at_ms)).days
 
     def _note_expiry(self, rows: Sequence[Answer]) -> None:
         """One fresh row suffices, so the youngest decides; logs are read anew anyway and only ask to be refreshed."""
@@ -281,14 +282,14 @@ class _Judge:
                 return Status.UNTESTED, "present, but no test of it is at hand"
             why = self._why_no_test(newest(self.dossier.tests)[0])
             return Status.UNTESTED, f"present, but no test counts: {why}"
-        ages = [(self.dossier.as_of - _day(row["at_ms"])).days for row in passing]
+        ages = [(self.dossier.as_of - day_of_milliseconds(row["at_ms"])).days for row in passing]
         self.expiries.append(self._until(min(ages), self.control.tested.max_age_days))
         return None
 
     def _why_no_test(self, row: Row) -> str | None:
         """Why a test result does not show that the control works; None when it does."""
         name = row["name"] or "the test"
-        age = (self.dossier.as_of - _day(row["at_ms"])).days if row["at_ms"] is not None else None
+        age = (self.dossier.as_of - day_of_milliseconds(row["at_ms"])).days if row["at_ms"] is not None else None
         by_hand = row["basis"] == "record"
         checks = (
             (row["outcome"] != "passed", f"the newest result of {name} is {row['outcome']}"),
@@ -310,7 +311,7 @@ class _Judge:
     def _documented(self) -> tuple[Status, str] | None:
         limit = self.control.documented_max_age_days
         owned = [row for row in self.dossier.documents if row["owner"] and row["reviewed_ms"] is not None]
-        ages = [(self.dossier.as_of - _day(row["reviewed_ms"])).days for row in owned]
+        ages = [(self.dossier.as_of - day_of_milliseconds(row["reviewed_ms"])).days for row in owned]
         fresh = [age for age in ages if 0 <= age <= limit]
         if fresh:
             self.expiries.append(self._until(min(fresh), limit))
@@ -380,10 +381,6 @@ def _badness(row: Row) -> int:
 def _covers(gap_facts: str | None, absent: str) -> bool:
     """Whether a gap in `table` or `table.column` could hide what is said to be absent."""
     return gap_facts is None or gap_facts == absent or absent.startswith(gap_facts + ".")
-
-
-def _day(milliseconds: int) -> date:
-    return (_EPOCH + timedelta(milliseconds=milliseconds)).date()
 
 
 def moment(milliseconds: int | None) -> str | None:

@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import audit, validation
-from psf_audit.artifact import amount, midnight
 from psf_audit.errors import ConfigurationError, Problem, Unreadable
 from psf_audit.facts import store
 from psf_audit.facts.model import Carries, Event, Fact, Gap, Item
@@ -22,6 +21,7 @@ from psf_audit.facts.tables import TABLES, ColumnType
 from psf_audit.model import Source, Status
 from psf_audit.query import Bounds
 from psf_audit.reading import decode, parse_yaml, read_bytes
+from psf_audit.values import amount, midnight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

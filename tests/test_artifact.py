@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psf_audit.artifact import (
-    HEAD_BYTES,
-    Artifact,
-    Losses,
+from psf_audit.artifact import HEAD_BYTES, Artifact, Losses
+from psf_audit.errors import Unreadable
+from psf_audit.facts.model import Gap
+from psf_audit.facts.store import typed
+from psf_audit.values import (
     amount,
     day_of,
     day_of_milliseconds,
@@ -22,9 +23,6 @@ from psf_audit.artifact import (
     whole,
     words,
 )
-from psf_audit.errors import Unreadable
-from psf_audit.facts.model import Gap
-from psf_audit.facts.store import typed
 
 NO_NUMBERS: list[object] = [True, None, "", "x", [], float("nan"), float("inf"), "NaN", "Infinity"]
 TOO_LARGE: list[object] = [10**9, -(10**9), "1e400", Decimal("999999999.9999999999")]

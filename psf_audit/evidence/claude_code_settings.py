@@ -30,10 +30,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from psf_audit.artifact import EvidenceFormat, list_of, mapping_of
+from psf_audit.artifact import EvidenceFormat
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Fact, Gap
 from psf_audit.reading import pointer
+from psf_audit.values import list_of, mapping_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

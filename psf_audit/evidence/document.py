@@ -12,9 +12,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import reading
-from psf_audit.artifact import Artifact, EvidenceFormat, day_of, midnight
+from psf_audit.artifact import Artifact, EvidenceFormat
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Fact, Gap, Item, Remark
+from psf_audit.values import day_of, midnight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

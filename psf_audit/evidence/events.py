@@ -20,11 +20,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import canonical
-from psf_audit.artifact import Artifact, EvidenceFormat, Losses, amount, milliseconds, stated_sha256, whole, words
+from psf_audit.artifact import Artifact, EvidenceFormat, Losses
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Carries, Event, Gap, Item, Loaded, Stated
 from psf_audit.facts.tables import TABLES, ColumnType
 from psf_audit.reading import MAX_LINE_BYTES
+from psf_audit.values import amount, milliseconds, stated_sha256, whole, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

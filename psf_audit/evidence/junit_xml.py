@@ -28,20 +28,13 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from psf_audit.artifact import (
-    Artifact,
-    EvidenceFormat,
-    Losses,
-    day_of_milliseconds,
-    midnight,
-    stated_sha256,
-    whole,
-)
+from psf_audit.artifact import Artifact, EvidenceFormat, Losses
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Fact, Gap, Item, Loaded, Remark
 from psf_audit.facts.rows import nearest
 from psf_audit.facts.tables import TABLES
 from psf_audit.text import plural
+from psf_audit.values import day_of_milliseconds, midnight, stated_sha256, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,9 +29,10 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from psf_audit.artifact import EvidenceFormat, amount, list_of, mapping_of, whole
+from psf_audit.artifact import EvidenceFormat
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Fact, Gap
+from psf_audit.values import amount, list_of, mapping_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -26,9 +26,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import reading
-from psf_audit.artifact import Artifact, EvidenceFormat, Losses, amount, in_range, whole
+from psf_audit.artifact import Artifact, EvidenceFormat, Losses
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Carries, Event, Gap, Item
+from psf_audit.values import amount, in_range, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

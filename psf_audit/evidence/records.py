@@ -15,11 +15,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from psf_audit.artifact import Artifact, EvidenceFormat, amount, day_of, midnight
+from psf_audit.artifact import Artifact, EvidenceFormat
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Fact, Gap, Item
 from psf_audit.facts.rows import nearest, row_facts, row_problems
 from psf_audit.facts.tables import TABLES
+from psf_audit.values import amount, day_of, midnight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

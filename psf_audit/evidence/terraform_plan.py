@@ -30,10 +30,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from psf_audit.artifact import EvidenceFormat, amount, day_of, list_of, mapping_of, midnight, whole
+from psf_audit.artifact import EvidenceFormat
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Fact, Gap, Stated
 from psf_audit.reading import parse_json, pointer
+from psf_audit.values import amount, day_of, list_of, mapping_of, midnight, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import Enum
@@ -18,6 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from psf_audit.facts.tables import TABLES, Column, ColumnType
+from psf_audit.values import amount, midnight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,7 +45,6 @@ _TRANSLATED = frozenset({"like", "lo", "hi"})
 _LISTS = frozenset({"approvers", "shown", "recipient", "channel", "scope"})
 _LARGEST = 10**9
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?\Z")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS = range(2000, 2100)
 
 
@@ -204,7 +203,7 @@ def _value(key: RowKey, value: Any) -> Value:
         case Shape.TEXTS if isinstance(value, list):
             return ", ".join(value)
         case Shape.NUMBER:
-            return Decimal(value).quantize(Decimal("1e-9")).normalize() if value else Decimal(0)
+            return amount(value)
         case Shape.TIME:
             return _moment(value)
         case _:
@@ -214,15 +213,7 @@ def _value(key: RowKey, value: Any) -> Value:
 
 def _moment(value: str) -> int | None:
     """Milliseconds UTC of a date (its first moment) or a time with zone; None when it is neither, or out of range."""
-    if not _TIME.match(value):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(milliseconds=1) if moment.year in _YEARS else None
+    return midnight(value) if _TIME.match(value) and int(value[:4]) in _YEARS else None
 
 
 _FITS: dict[Shape, Callable[[object], bool]] = {
