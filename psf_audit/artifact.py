@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from psf_audit import reading
 from psf_audit.errors import Unreadable
@@ -49,7 +49,8 @@ class Artifact:
         self.sha256 = sha256
         self.bytes = len(data)
         self._data: bytes | None = data
-        self._stamp: int | None = None
+        self.file: Path | None = None
+        self._stamp: tuple[int, int] | None = None
         self._open: Callable[[], AbstractContextManager[BinaryIO]] = lambda: nullcontext(BytesIO(data))
 
     @classmethod
@@ -65,11 +66,13 @@ class Artifact:
                 raise reading.too_large(reading.MAX_STREAMED)
             if stamp[0] <= reading.MAX_BYTES:
                 data = reading.read_bytes(file)
-                return cls(path, data, hashlib.sha256(data).hexdigest())
-            artifact = cls(path, b"", hashlib.file_digest(stream, "sha256").hexdigest())
-        artifact.bytes, artifact._stamp = stamp
-        artifact._data = None
-        artifact._open = lambda: reading.opened(file)
+                artifact = cls(path, data, hashlib.sha256(data).hexdigest())
+            else:
+                artifact = cls(path, b"", hashlib.file_digest(stream, "sha256").hexdigest())
+                artifact.bytes = stamp[0]
+                artifact._data = None
+                artifact._open = lambda: reading.opened(file)
+        artifact.file, artifact._stamp = file, stamp
         return artifact
 
     @property
@@ -78,6 +81,17 @@ class Artifact:
         if self._data is None:
             raise reading.too_large(reading.MAX_BYTES)
         return self._data
+
+    @property
+    def is_gzip(self) -> bool:
+        """Whether it is compressed with gzip."""
+        with self._open() as stream:
+            return reading.is_gzip(stream)
+
+    def count_lines(self) -> int:
+        """How many lines it has, blank ones among them; raises `Unreadable` as `lines` does."""
+        with self._watched() as stream:
+            return reading.count_lines(stream)
 
     @property
     def name(self) -> str:
@@ -134,8 +148,22 @@ class Artifact:
         """The file; one that is not held must be the same from its digest to the end of its reading."""
         with self._open() as stream:
             yield stream
-            if self._data is None and _stamp(stream) != (self.bytes, self._stamp):
-                raise Unreadable("changed while it was read", hint="assess a copy of it")
+            if self._data is None:
+                self._unchanged(stream)
+
+    def unchanged(self) -> None:
+        """Nothing, if the file on disk is still the one that was digested.
+
+        Raises:
+            Unreadable: it is not.
+        """
+        if self.file is not None:
+            with reading.opened(self.file) as stream:
+                self._unchanged(stream)
+
+    def _unchanged(self, stream: BinaryIO) -> None:
+        if _stamp(stream) != self._stamp:
+            raise Unreadable("changed while it was read", hint="assess a copy of it")
 
     @cached_property
     def mapping(self) -> dict[str, Any]:
@@ -199,6 +227,35 @@ def _stamp(stream: BinaryIO) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+class Lines(Protocol):
+    """Reads the lines of one log, those that it is given, in their order."""
+
+    def line(self, number: int, text: bytes | Unreadable) -> Iterator[Item]:
+        """What a line says; what it cannot use is counted."""
+
+    def rest(self) -> Iterator[Item]:
+        """What can only be said of all lines: which columns they fill, what could not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columnar:
+    """How a database reads the JSON lines of a format by itself.
+
+    `keys` are read as text. `values` are SQL expressions over them, one for each column of `events` that the format can
+    fill. `doubt` is a condition over the keys for a line that is not as plain as these expressions take it; such a line
+    is read by `lines`, and so is the start of the file. `texts` are the columns that take whatever text there is: JSON
+    that is no text is in doubt there. Where `loads` holds, the digest of the arguments is that of a configuration file
+    which a running component loaded.
+    """
+
+    keys: tuple[str, ...]
+    values: Mapping[str, str]
+    doubt: str
+    texts: tuple[str, ...]
+    lines: Callable[[], Lines]
+    loads: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceFormat:
     """One kind of evidence file.
@@ -233,6 +290,7 @@ class EvidenceFormat:
     streams: bool = False
     is_source: bool = False
     gives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columnar: Columnar | None = None
 
 
 @dataclass(frozen=True, slots=True)

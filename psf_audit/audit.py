@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from psf_audit import __version__, advice, assess, collection
 from psf_audit import manifest as manifests
 from psf_audit import rubric as rubrics
+from psf_audit.columns.database import Database
 from psf_audit.errors import CannotAssess, ConfigurationError, Problem, Unreadable
 from psf_audit.exposure import Exposure, Seen, exposure_of
 from psf_audit.facts import store
@@ -35,7 +36,7 @@ from psf_audit.reading import read_bytes
 from psf_audit.text import screened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from psf_audit.facts.store import Dataset, EvidenceFile
     from psf_audit.manifest import Manifest
@@ -68,6 +69,11 @@ class Options:
     ignore_waivers: bool = False
     gate: Gate | None = None
     bounds: Bounds = field(default_factory=Bounds)
+    watch: Callable[[str, float | None], None] | None = None
+
+    def database(self) -> Database:
+        """A database for large logs."""
+        return Database(self.bounds.memory_mib, self.watch)
 
 
 def run(path: Path, options: Options) -> Assessment:
@@ -84,7 +90,7 @@ def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
     """The assessment of a deployment whose manifest is loaded; errors as `run`."""
     rubric = rubrics.load(_rubric_path(options.rubric or manifest.rubric, manifest))
     _check_references(manifest, rubric)
-    files = collection.collect(manifest, options.evidence_root)
+    files = collection.collect(manifest, options.evidence_root, options.database())
     mark = _fingerprint(manifest, files)
     dataset = store.build(files, manifest.claims, _setting(manifest, rubric, mark, options.as_of))
     judgements, exposure = _judge(rubric, dataset, manifest, options)
@@ -94,7 +100,7 @@ def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
 def exposure_of_manifest(manifest: Manifest, options: Options) -> Exposure:
     """The exposure of a deployment whose manifest is loaded; errors as `run`."""
     rubric = rubrics.load(_rubric_path(options.rubric or manifest.rubric, manifest))
-    files = collection.collect(manifest, options.evidence_root)
+    files = collection.collect(manifest, options.evidence_root, options.database())
     dataset = store.build(files, manifest.claims, _setting(manifest, rubric, "", options.as_of))
     session = engine(options.engine).open(dataset, options.bounds)
     try:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from psf_audit import manifest as manifests
 from psf_audit.artifact import Artifact, EvidenceFormat, Refusal
+from psf_audit.columns import lines
+from psf_audit.columns.database import Database
 from psf_audit.errors import Unreadable
 from psf_audit.facts import spool, store
 from psf_audit.facts.model import Event, Fact, Gap, Item, Remark, Stated
@@ -19,7 +21,7 @@ from psf_audit.plugins import discover
 from psf_audit.text import is_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from psf_audit.facts.spool import Spool
     from psf_audit.facts.store import EvidenceFile
@@ -36,11 +38,14 @@ def refusals() -> dict[str, Refusal]:
     return discover("psf_audit.refusals", Refusal)
 
 
-def collect(manifest: Manifest, root: Path | None = None) -> list[EvidenceFile]:
-    """Every evidence file of a manifest, read; what cannot be read is a gap, never an exception."""
+def collect(manifest: Manifest, root: Path | None = None, database: Database | None = None) -> list[EvidenceFile]:
+    """Every evidence file of a manifest, read; what cannot be read is a gap, never an exception.
+
+    Large logs go to the `database`; without one everything is read line by line.
+    """
     base = manifest.path.resolve().parent
     bound = (root or base).resolve()
-    return _counted_once([_collect_one(reference, base, bound) for reference in manifest.evidence])
+    return _counted_once([_collect_one(reference, base, bound, database) for reference in manifest.evidence])
 
 
 def _counted_once(files: Sequence[EvidenceFile]) -> list[EvidenceFile]:
@@ -65,7 +70,9 @@ def _counted_once(files: Sequence[EvidenceFile]) -> list[EvidenceFile]:
     return kept
 
 
-def _collect_one(reference: EvidenceReference, base: Path, bound: Path) -> EvidenceFile:
+def _collect_one(
+    reference: EvidenceReference, base: Path, bound: Path, database: Database | None = None
+) -> EvidenceFile:
     empty = store.EvidenceFile(
         id=reference.path,
         path=reference.path,
@@ -88,7 +95,7 @@ def _collect_one(reference: EvidenceReference, base: Path, bound: Path) -> Evide
     except Exception as error:  # noqa: BLE001  a failing format costs the file, not the run
         failure = Unreadable(f"telling its format failed: {type(error).__name__}")
         return _unreadable(known, failure, _guess(reference))
-    return read(replace(known, format=kind.name), artifact, kind, reference)
+    return read(replace(known, format=kind.name), artifact, kind, reference, database)
 
 
 def confined(path: str, base: Path, bound: Path) -> Path:
@@ -145,12 +152,18 @@ def _unfit(artifact: Artifact) -> Unreadable:
 
 
 def read(
-    file: EvidenceFile, artifact: Artifact, kind: EvidenceFormat, reference: EvidenceReference | None = None
+    file: EvidenceFile,
+    artifact: Artifact,
+    kind: EvidenceFormat,
+    reference: EvidenceReference | None = None,
+    database: Database | None = None,
 ) -> EvidenceFile:
-    """The file with everything its reader gave; what the file says of itself outranks what the manifest says."""
-    events = spool.events()
+    """The file with everything its reader gave; what the file says of itself outranks what the manifest says.
+
+    A large log is read by the `database`, where there is one and the format tells it how.
+    """
     try:
-        items = tuple(_apart(_narrowed(_checked(kind.read(artifact)), kind), events))
+        items, events = _columns(artifact, kind, database) or _read(artifact, kind)
     except Unreadable as error:
         return _unreadable(file, error, kind.tables, kind)
     except Exception as error:  # noqa: BLE001  a failing reader costs its file, not the run
@@ -168,11 +181,29 @@ def read(
     )
 
 
-def read_alone(path: Path, name: str | None = None) -> tuple[EvidenceFile, EvidenceFormat | None]:
+def _read(artifact: Artifact, kind: EvidenceFormat) -> tuple[tuple[Item, ...], Collection[Event]]:
+    """What the reader of a format gives, the events apart."""
+    events = spool.events()
+    return tuple(_apart(_narrowed(_checked(kind.read(artifact)), kind), events)), events
+
+
+def _columns(
+    artifact: Artifact, kind: EvidenceFormat, database: Database | None
+) -> tuple[tuple[Item, ...], Collection[Event]] | None:
+    """The same, where the file is so large that a database should read it, and it can."""
+    if database is None or kind.columnar is None or artifact.file is None or not lines.is_large(artifact):
+        return None
+    found = lines.read(artifact, kind.columnar, database, lambda items: _narrowed(_checked(items), kind))
+    return (tuple(found[1]), found[0]) if found else None
+
+
+def read_alone(
+    path: Path, name: str | None = None, database: Database | None = None
+) -> tuple[EvidenceFile, EvidenceFormat | None]:
     """One file read outside any manifest, and the format it was read as (None: not recognised)."""
     reference = manifests.EvidenceReference(path.name, 1, name)
     base = path.resolve().parent
-    file = _collect_one(reference, base, base)
+    file = _collect_one(reference, base, base, database or Database())
     return file, formats().get(file.format or "")
 
 

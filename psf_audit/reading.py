@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 2**20
 MAX_LINE_BYTES = 8 * 2**20
-MAX_LINES = 20_000_000
+MAX_LINES = 200_000_000
 # Files that are read line by line: time is all that their size costs.
-MAX_STREAMED = 4 * 2**30
-MAX_EXPANDED = 4 * 2**30
+MAX_STREAMED = 64 * 2**30
+MAX_EXPANDED = 16 * 2**30
 MAX_DEPTH = 100
 MAX_NODES = 500_000
 MAX_DIGITS = 40
 
+_BLOCK = 2**20
 _GZIP = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -158,6 +159,27 @@ def head(stream: BinaryIO, size: int) -> bytes:
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(start, size)
     except zlib.error:
         return b""
+
+
+def is_gzip(stream: BinaryIO) -> bool:
+    """Whether a stream starts as gzip does; it is read from."""
+    return stream.read(len(_GZIP)) == _GZIP
+
+
+def count_lines(stream: BinaryIO) -> int:
+    """How many lines a stream has, decompressed if it is gzip; a last one without its end counts.
+
+    Raises:
+        Unreadable: compressed data ends early or is damaged.
+    """
+    source, lines, last = expanded(stream), 0, b"\n"
+    try:
+        while block := source.read(_BLOCK):
+            lines += block.count(b"\n")
+            last = block[-1:]
+    except (EOFError, OSError, zlib.error) as error:
+        raise Unreadable("compressed data ends early or is damaged") from error
+    return lines + (last != b"\n")
 
 
 def raw_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | Unreadable]]:

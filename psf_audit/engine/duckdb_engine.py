@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from psf_audit.facts.tables import TABLES, ColumnType, Table
+from psf_audit.columns.database import Database
+from psf_audit.columns.rows import definition, insert
+from psf_audit.columns.table import LogRows
+from psf_audit.facts.tables import TABLES
 from psf_audit.facts.views import views
 from psf_audit.query import Answer, Answers, Bounds, Engine, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    import duckdb
+    from collections.abc import Mapping
 
     from psf_audit.facts.store import Dataset
 
-_CHUNK = 20_000
 # On a log of a few thousand entries DuckDB takes longer to optimise and spread the criteria than to run them.
 _SMALL_LOG = 5_000
 _FOR_SMALL_LOGS = ("PRAGMA disable_optimizer", "SET threads = 1")
-# Longer texts are cut when they are loaded: an engine holds two thousand of them at a time for each step of a query.
-_MAX_CHARACTERS = 1_000
-_LOCKS = (
-    "SET enable_external_access = false",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET allow_community_extensions = false",
-    "SET lock_configuration = true",
-)
 
 
 class DuckDBSession:
@@ -45,17 +33,18 @@ class DuckDBSession:
         import duckdb
 
         self._bounds = bounds
-        # The limit covers DuckDB's buffers, not all it allocates: leave a tenth for the rest.
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={"memory_limit": f"{max(64, bounds.memory_mib * 9 // 10)}MiB", "threads": 2, "temp_directory": ""},
-        )
         self._error = duckdb.Error
-        small = len(dataset.events) <= _SMALL_LOG
-        settings = _FOR_SMALL_LOGS * small + _LOCKS
-        self._connection.execute(";".join((*settings, *(_definition(table) for table in TABLES.values()))))
-        for name, rows in {**dataset.tables, "events": dataset.events}.items():
-            _insert(self._connection, TABLES[name], rows)
+        events = dataset.events
+        held = events if isinstance(events, LogRows) else None
+        # What is asked of a log is asked where it is held: the database was opened with the bounds of this assessment.
+        self._database = held.database if held else Database(bounds.memory_mib)
+        self._connection = self._database.session(() if held or len(events) > _SMALL_LOG else _FOR_SMALL_LOGS)
+        for name, table in TABLES.items():
+            if held and name == "events":
+                self._connection.execute(f"CREATE VIEW events AS SELECT * FROM {held.relation}")  # noqa: S608
+                continue
+            self._connection.execute(f'CREATE TABLE "{name}" ({definition(table.columns)})')
+            insert(self._connection, name, table.columns, events if name == "events" else dataset.tables[name])
         self._made: set[str] = set()
         self._closed = False
         # Questions are asked in a thread of their own, so that this one can count the time and hear an interrupt.
@@ -118,7 +107,7 @@ class DuckDBSession:
     def results(self, rows: list[dict[str, Any]]) -> None:
         """Replace the rows of the table `results`."""
         self._connection.execute("DELETE FROM results")
-        _insert(self._connection, TABLES["results"], rows)
+        insert(self._connection, "results", TABLES["results"].columns, rows)
 
     def close(self) -> None:
         """Close the database."""
@@ -173,42 +162,6 @@ def _text(value: Any) -> str | None:
 def _order(answer: Answer) -> tuple[bool, int, str, str, str]:
     """Rows without a ref last, then by ref and text: the same whatever order the engine found them in."""
     return (answer.ref is None, answer.ref or 0, answer.what, str(answer.found), str(answer.expected))
-
-
-def _definition(table: Table) -> str:
-    columns = ", ".join(f'"{column.name}" {column.type.value}' for column in table.columns)
-    return f'CREATE TABLE "{table.name}" ({columns})'
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
-    """Insert rows as one JSON text a chunk: forty times faster than a statement a row."""
-    structure = json.dumps([{column.name: column.type.value for column in table.columns}])
-    selected = ", ".join(f'row."{column.name}"' for column in table.columns)
-    names = [column.name for column in table.columns]
-    exact = {column.name for column in table.columns if column.type is ColumnType.DECIMAL}
-    remaining = iter(rows)
-    while chunk := [_plain(row, names, exact) for row in islice(remaining, _CHUNK)]:
-        connection.execute(
-            f'INSERT INTO "{table.name}" SELECT {selected} FROM (SELECT unnest(from_json(?::JSON, ?)) AS row)',  # noqa: S608
-            [json.dumps(chunk), structure],
-        )
-
-
-def _plain(row: dict[str, Any], names: Iterable[str], exact: set[str]) -> dict[str, Any]:
-    return {
-        name: format(value, "f")
-        if name in exact and isinstance(value, Decimal)
-        else _cut(value)
-        if type(value) is str and len(value) > _MAX_CHARACTERS
-        else value
-        for name in names
-        for value in (row[name],)
-    }
-
-
-def _cut(text: str) -> str:
-    """The start of a text and a digest of all of it: two texts stay equal or different as they were."""
-    return f"{text[:_MAX_CHARACTERS]}… sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 ENGINE = Engine(name="duckdb", open=DuckDBSession)

@@ -17,7 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import canonical
-from psf_audit.artifact import Artifact, EvidenceFormat, Losses
+from psf_audit.artifact import Artifact, Columnar, EvidenceFormat, Losses
+from psf_audit.columns import plain
+from psf_audit.columns.plain import Plain
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Carries, Event, Gap, Item, Loaded, Stated
 from psf_audit.facts.tables import TABLES, ColumnType
@@ -69,28 +71,44 @@ def _is_header(value: dict[str, Any]) -> bool:
 
 
 def _read(artifact: Artifact) -> Iterator[Item]:
-    losses = Losses("line")
-    keys: set[str] = set()
-    events = header = 0
+    lines = _Lines()
     for number, line in artifact.raw_lines():
-        if isinstance(line, Unreadable):
-            losses.add(f"line {number}", "unreadable", "events", line.message)
-            continue
-        value = _parsed(line)
+        yield from lines.line(number, line)
+    if not lines.events and not lines.has_header:
+        raise Unreadable("holds no event", hint="one JSON object a line is expected")
+    yield from lines.rest()
+
+
+class _Lines:
+    """The lines of one log, and what was found in them so far."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self.events = 0
+        self.has_header = False
+        self._losses = Losses("line")
+
+    def line(self, number: int, text: bytes | Unreadable) -> Iterator[Item]:
+        """The event in a line, or what the header says."""
+        if isinstance(text, Unreadable):
+            self._losses.add(f"line {number}", "unreadable", "events", text.message)
+            return
+        value = _parsed(text)
         if not isinstance(value, dict):
-            losses.add(f"line {number}", "unreadable", "events", "not a JSON object with unique keys")
-        elif not (events or header) and _is_header(value):
-            header = 1
+            self._losses.add(f"line {number}", "unreadable", "events", "not a JSON object with unique keys")
+        elif not (self.events or self.has_header) and _is_header(value):
+            self.has_header = True
             yield from _header(value, number)
         else:
-            events += 1
-            keys.update(value)
-            yield from _event(value, number, losses)
-    if not events and not header:
-        raise Unreadable("holds no event", hint="one JSON object a line is expected")
-    carried = {column.name for key, column in _COLUMNS.items() if key in keys}
-    yield Carries(frozenset(carried | ({"computed_hash"} if "hash" in carried else set())))
-    yield from losses.gaps()
+            self.events += 1
+            self.keys.update(value)
+            yield from _event(value, number, self._losses)
+
+    def rest(self) -> Iterator[Item]:
+        """The columns that are there, filled or not, and one gap for each kind of loss."""
+        carried = {column.name for key, column in _COLUMNS.items() if key in self.keys}
+        yield Carries(frozenset(carried | ({"computed_hash"} if "hash" in carried else set())))
+        yield from self._losses.gaps()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -211,6 +229,36 @@ def _converter(key: str) -> Callable[[object], str | int | Decimal | None]:
     return {ColumnType.DECIMAL: _cost, ColumnType.INTEGER: _count}.get(column.type, _text)
 
 
+def _in_sql(key: str) -> Plain:
+    """What `_converter` makes of a key, for the values that are plain."""
+    column = _COLUMNS[key]
+    if column.choices:
+        return plain.choice(key, column.choices)
+    if column.name.endswith("_ms"):
+        return plain.moment(key)
+    if key == "hash":
+        # The digest of the content has to be computed, which takes the line.
+        return Plain("CAST(NULL AS VARCHAR)", f"{plain.key(key)} <> ''")
+    return {ColumnType.DECIMAL: plain.cost, ColumnType.INTEGER: plain.whole}.get(column.type, plain.text)(key)
+
+
+def _columnar() -> Columnar:
+    values = {key: _in_sql(key) for key in _COLUMNS}
+    missing = [f"{plain.key(key)} IS NULL" for key in sorted(_NEEDED)]
+    return Columnar(
+        keys=tuple(_COLUMNS),
+        values={_COLUMNS[key].name: value.value for key, value in values.items()},
+        doubt=" OR ".join(
+            f"({doubt})" for doubt in (*missing, *(value.doubt for value in values.values() if value.doubt))
+        ),
+        texts=tuple(
+            column.name for column in _COLUMNS.values() if column.type is ColumnType.TEXT and not column.choices
+        ),
+        lines=_Lines,
+        loads="kind = 'start'",
+    )
+
+
 _CONVERT = {key: _converter(key) for key in _COLUMNS}
 _NEEDED = frozenset({"at", "kind"})
 
@@ -239,4 +287,5 @@ EVENTS = EvidenceFormat(
     ),
     export=("psf-audit schema events",),
     streams=True,
+    columnar=_columnar(),
 )

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Call = bytes
 
-_CALLS = frozenset({"action", "model"})
+CALLS = frozenset({"action", "model"})
 # An identifier of this length was made to be the only one; a shorter one may be a number that starts anew in each run.
-_UNIQUE_LENGTH = 16
+UNIQUE_LENGTH = 16
 # What the agent may know of a call that the gateway saw; never how it ended or which way it took. What it cost and used
 # is added where the account that is kept does not say: otherwise a log without costs would hide what another admits.
 _ADDED = ("run", "session", "task", "parent", "approval", "reason", "actor", "actor_kind", "credential", "provider")
@@ -72,9 +72,9 @@ def settle(rows: Collection[Row], writers: Mapping[str, Writer], ways: Mapping[s
 def _call_of(row: Row) -> Call | None:
     """What names one call in every log, as a digest; None where nothing does."""
     call_id, kind, run = row["id"], row["kind"], row["run"]
-    if call_id is None or kind not in _CALLS:
+    if call_id is None or kind not in CALLS:
         return None
-    if len(call_id) >= _UNIQUE_LENGTH:
+    if len(call_id) >= UNIQUE_LENGTH:
         run = None
     elif run is None:
         return None

@@ -62,7 +62,7 @@ class Dataset:
     events: Collection[Row]
     places: dict[int, tuple[str, str]]
     event_bases: list[tuple[int, str]]
-    event_places: dict[str, log.Places]
+    event_places: dict[str, log.Placed]
     carried: dict[str, frozenset[str]]
     witnessed_runs: frozenset[str]
     files: tuple[EvidenceFile, ...]
@@ -127,13 +127,9 @@ class _Store:
             log.Leave(
                 self._drill_runs(by_hand=False), self.setting.release, self.end_ms, self._drill_runs(by_hand=True)
             ),
-            log.Known(self._holders(), self._ways()),
+            log.Known(self._holders(), self._ways(), self._tested_runs()),
         )
-        self.tables |= {
-            "tasks": log.tasks(book.rows),
-            "addresses": log.addresses(book.rows),
-            "disagreements": book.disagreements,
-        }
+        self.tables |= {"tasks": book.tasks, "addresses": book.addresses, "disagreements": book.disagreements}
         for reason, count in book.left_out.items():
             self.left_out[reason] += count
         return Dataset(
@@ -248,6 +244,9 @@ class _Store:
             if row["via"] is not None:
                 found[row["name"]].add(row["via"])
         return {name: next(iter(ways)) for name, ways in found.items() if len(ways) == 1}
+
+    def _tested_runs(self) -> frozenset[str]:
+        return frozenset(row["run"] for row in self.tables["tests"] if row["run"] is not None)
 
     def _drill_runs(self, *, by_hand: bool) -> frozenset[str]:
         """The runs that tests name: those in records, which are written by hand, or those in results of a test run."""

@@ -1,0 +1,133 @@
+"""The database that holds logs: in memory up to a cap, in a temporary folder beyond it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import duckdb
+
+MEMORY_MIB = 1024
+_LOCKS = (
+    "SET enable_external_access = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET allow_community_extensions = false",
+    "SET lock_configuration = true",
+)
+_TICK_SECONDS = 0.1
+_ROWS_AT_ONCE = 10_000
+
+
+class Database:
+    """A DuckDB in memory, opened when it is first used, whose tables go to a temporary folder beyond the cap.
+
+    `watch` is told what is being done and how much of it (0 to 1, None where that is not known).
+    """
+
+    def __init__(self, memory_mib: int = MEMORY_MIB, watch: Callable[[str, float | None], None] | None = None) -> None:
+        """Nothing is opened yet."""
+        self.memory_mib = memory_mib
+        self.watch = watch or (lambda _what, _share: None)
+        self._numbers = count(1)
+        self._locked = False
+
+    @cached_property
+    def folder(self) -> Path:
+        """A temporary folder that goes when nothing refers to the database any more."""
+        folder = tempfile.mkdtemp(prefix="psf-audit-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The first connection; others are its cursors."""
+        import duckdb
+
+        connection = duckdb.connect(
+            ":memory:",
+            # The limit covers DuckDB's buffers, not all it allocates: leave a tenth for the rest.
+            config={
+                "memory_limit": f"{max(64, self.memory_mib * 9 // 10)}MiB",
+                "threads": _threads(),
+                "temp_directory": str(self.folder / "spill"),
+            },
+        )
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        return connection
+
+    def session(self, settings: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:
+        """A connection with tables of its own, for questions of others: from now on the database reads no file."""
+        connection = self.connection.cursor()
+        if not self._locked:
+            connection.execute(";".join((*settings, *_LOCKS)))
+            self._locked = True
+        own = self.name("session")
+        connection.execute(f"ATTACH ':memory:' AS {own}; USE {own}")
+        return connection
+
+    def name(self, stem: str) -> str:
+        """A name that no table of this database has."""
+        return f"{stem}_{next(self._numbers)}"
+
+    def run(self, sql: str, parameters: Any = None, *, what: str = "") -> list[tuple[Any, ...]]:
+        """The rows of a statement, with its progress told; Ctrl-C ends it at once.
+
+        Raises:
+            duckdb.Error: it cannot be run.
+        """
+        connection = self.connection.cursor()
+        worker = ThreadPoolExecutor(1, thread_name_prefix="psf-audit-columns")
+        try:
+            asked = worker.submit(lambda: connection.execute(sql, parameters).fetchall())
+            while True:
+                try:
+                    return asked.result(_TICK_SECONDS)
+                except NotYet:
+                    if asked.done():
+                        raise
+                    if what:
+                        self.watch(what, _share(connection))
+        except BaseException:
+            connection.interrupt()
+            raise
+        finally:
+            worker.shutdown()
+            connection.close()
+
+    def rows(self, sql: str) -> Iterator[dict[str, Any]]:
+        """The rows of a SELECT one by one, by the names of its columns."""
+        connection = self.connection.cursor()
+        try:
+            cursor = connection.execute(sql)
+            names = [column[0] for column in cursor.description]
+            while chunk := cursor.fetchmany(_ROWS_AT_ONCE):
+                for row in chunk:
+                    yield dict(zip(names, row, strict=True))
+        finally:
+            connection.close()
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _share(connection: duckdb.DuckDBPyConnection) -> float | None:
+    percent = connection.query_progress()
+    return percent / 100 if percent >= 0 else None

@@ -1,0 +1,83 @@
+"""Values of JSON lines as SQL over their text, for the forms that most writers use; whatever else is in doubt.
+
+A value that is not in doubt is the same as `psf_audit/values.py` makes of it. A database reads any JSON value as text,
+numbers as the nearest double writes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+# Beyond this many characters a text is cut when it is stored, which is done in one place.
+MAX_CHARACTERS = 1_000
+_FIRST_MS, _LAST_MS = 946_684_800_000, 4_133_980_799_999
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The value of a key in SQL, and when it is in doubt; empty where that is seen from the value afterwards."""
+
+    value: str
+    doubt: str = ""
+
+
+def key(name: str) -> str:
+    """The name of a key as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(name: str) -> Plain:
+    """Any text; an empty one is none."""
+    return Plain(f"NULLIF({key(name)}, '')")
+
+
+def choice(name: str, choices: Collection[str]) -> Plain:
+    """One of a few words."""
+    listed = ", ".join(f"'{word}'" for word in choices)
+    return Plain(f"NULLIF({key(name)}, '')", f"{key(name)} NOT IN ({listed}, '')")
+
+
+def moment(name: str) -> Plain:
+    """A time with date, `T` and a zone, as milliseconds UTC; to microseconds, which is what is written in 32 places."""
+    given = key(name)
+    # Without a zone DuckDB takes UTC; of 24:00 and the like it makes another day.
+    value = (
+        f"CASE WHEN substr({given}, 11, 1) = 'T' AND (suffix({given}, 'Z') OR substr({given}, -6, 1) IN ('+', '-')) "
+        f"AND substr({given}, 12, 2) < '24' AND strlen({given}) BETWEEN 20 AND 32 "
+        f"THEN epoch_ms(TRY_CAST({given} AS TIMESTAMPTZ)) END"
+    )
+    return Plain(value, f"{given} <> '' AND COALESCE({value}, 0) NOT BETWEEN {_FIRST_MS} AND {_LAST_MS}")
+
+
+def cost(name: str) -> Plain:
+    """An amount from 0, rounded to nine places; halves between two of them, and large sums, are in doubt."""
+    given = key(name)
+    value = f"TRY_CAST({given} AS DECIMAL(18, 9))"
+    half = (
+        f"CASE WHEN strlen({given}) > 11 OR contains({given}, 'e') "
+        f"THEN abs(TRY_CAST({given} AS DECIMAL(38, 20)) - {value}) = 0.0000000005 ELSE FALSE END"
+    )
+    # Up to a hundred thousand a double holds nine places and more.
+    return Plain(value, f"{given} <> '' AND (COALESCE({value}, -1) NOT BETWEEN 0 AND 99999 OR COALESCE({half}, TRUE))")
+
+
+def whole(name: str) -> Plain:
+    """A whole number from 0, as its digits."""
+    given = key(name)
+    value = f"TRY_CAST({given} AS BIGINT)"
+    return Plain(value, f"{given} <> '' AND (COALESCE({value}, -1) < 0 OR CAST({value} AS VARCHAR) <> {given})")
+
+
+def no_text(columns: Sequence[str]) -> str:
+    """When a column that takes any text may have been given JSON that is none, or more than is stored."""
+    # Comparisons of ranges come first: the database knows the least and the greatest value of each block.
+    return " OR ".join(
+        f"({name} >= '[' AND {name} < '\\') OR ({name} >= '{{' AND {name} < '|') OR {name} IN ('true', 'false') "
+        f"OR ({name} >= '-' AND {name} < ':' AND strlen({name}) < 32 AND TRY_CAST({name} AS DOUBLE) IS NOT NULL "
+        f"AND NOT regexp_full_match({name}, '-?[0-9]+')) OR strlen({name}) > {MAX_CHARACTERS}"
+        for name in columns
+    )
