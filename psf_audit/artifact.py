@@ -227,33 +227,17 @@ def _stamp(stream: BinaryIO) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-class Lines(Protocol):
-    """Reads the lines of one log, those that it is given, in their order."""
+class Columnar(Protocol):
+    """How a database reads the files of a format by itself; see `psf_audit/columns`."""
 
-    def line(self, number: int, text: bytes | Unreadable) -> Iterator[Item]:
-        """What a line says; what it cannot use is counted."""
+    @property
+    def only(self) -> bool:
+        """Whether nothing but a database can read such a file."""
 
-    def rest(self) -> Iterator[Item]:
-        """What can only be said of all lines: which columns they fill, what could not be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Columnar:
-    """How a database reads the JSON lines of a format by itself.
-
-    `keys` are read as text. `values` are SQL expressions over them, one for each column of `events` that the format can
-    fill. `doubt` is a condition over the keys for a line that is not as plain as these expressions take it; such a line
-    is read by `lines`, and so is the start of the file. `texts` are the columns that take whatever text there is: JSON
-    that is no text is in doubt there. Where `loads` holds, the digest of the arguments is that of a configuration file
-    which a running component loaded.
-    """
-
-    keys: tuple[str, ...]
-    values: Mapping[str, str]
-    doubt: str
-    texts: tuple[str, ...]
-    lines: Callable[[], Lines]
-    loads: str = ""
+    def load(
+        self, artifact: Artifact, log: Any, checked: Callable[[Iterator[Item]], Iterator[Item]]
+    ) -> list[Item] | None:
+        """Add the events to a log, and return what else the file says; None where only the format can read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,10 +304,10 @@ class Losses:
         self._counts: dict[tuple[str, str, str], int] = {}
         self._first: dict[tuple[str, str, str], str] = {}
 
-    def add(self, pointer: str, kind: str, facts: str, what: str) -> None:
-        """Count one more; `what` follows the noun, as in `3 lines whose cost is not a number`."""
+    def add(self, pointer: str, kind: str, facts: str, what: str, times: int = 1) -> None:
+        """Count one more, or several; `what` follows the noun, as in `3 lines whose cost is not a number`."""
         key = (kind, facts, what)
-        self._counts[key] = self._counts.get(key, 0) + 1
+        self._counts[key] = self._counts.get(key, 0) + times
         self._first.setdefault(key, pointer)
 
     def gaps(self) -> Iterator[Gap]:

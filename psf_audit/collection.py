@@ -6,17 +6,18 @@ A file that cannot be read is a gap, never an exception, and never a reason to l
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import manifest as manifests
 from psf_audit.artifact import Artifact, EvidenceFormat, Refusal
-from psf_audit.columns import lines
 from psf_audit.columns.database import Database
+from psf_audit.columns.table import LogTable
 from psf_audit.errors import Unreadable
 from psf_audit.facts import spool, store
-from psf_audit.facts.model import Event, Fact, Gap, Item, Remark, Stated
+from psf_audit.facts.model import Event, Fact, Gap, Item, Loaded, Remark, Stated
 from psf_audit.plugins import discover
 from psf_audit.text import is_unicode
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from psf_audit.facts.spool import Spool
     from psf_audit.facts.store import EvidenceFile
     from psf_audit.manifest import EvidenceReference, Manifest
+
+# A format reads less than this before the database has opened; a log that is compressed grows tenfold.
+LARGE_BYTES = 2**20
+SMALL_PART_BYTES = 2**17
+MAX_PARTS = 10_000
 
 
 def formats() -> dict[str, EvidenceFormat]:
@@ -84,7 +90,10 @@ def _collect_one(
         produced_by=reference.produced_by,
     )
     try:
-        artifact = Artifact.of_file(reference.path, confined(reference.path, base, bound))
+        target = confined(reference.path, base, bound)
+        if target.is_dir():
+            return _Folder(empty, target, bound, database or Database()).read(reference)
+        artifact = Artifact.of_file(reference.path, target)
     except Unreadable as error:
         return _unreadable(empty, error, _guess(reference))
     known = replace(empty, sha256=artifact.sha256, bytes=artifact.bytes)
@@ -191,10 +200,105 @@ def _columns(
     artifact: Artifact, kind: EvidenceFormat, database: Database | None
 ) -> tuple[tuple[Item, ...], Collection[Event]] | None:
     """The same, where the file is so large that a database should read it, and it can."""
-    if database is None or kind.columnar is None or artifact.file is None or not lines.is_large(artifact):
+    if database is None or artifact.file is None or artifact.bytes < LARGE_BYTES:
         return None
-    found = lines.read(artifact, kind.columnar, database, lambda items: _narrowed(_checked(items), kind))
-    return (tuple(found[1]), found[0]) if found else None
+    log = LogTable(database)
+    items = _into(log, artifact, kind)
+    return None if items is None else (tuple(items), log)
+
+
+def _into(log: LogTable, artifact: Artifact, kind: EvidenceFormat) -> list[Item] | None:
+    """What else a file says whose events the database adds to a log; None where only its format can read it."""
+    if kind.columnar is None:
+        return None
+    return kind.columnar.load(artifact, log, lambda found: _narrowed(_checked(found), kind))
+
+
+class _Folder:
+    """A log in many files, as collectors and engines write them: read in the order of their paths, as one."""
+
+    def __init__(self, file: EvidenceFile, folder: Path, bound: Path, database: Database) -> None:
+        self._file = file
+        self._folder = folder
+        self._bound = bound
+        self._log = LogTable(database)
+        self._items: list[Item] = []
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+
+    def read(self, reference: EvidenceReference) -> EvidenceFile:
+        """The folder as one evidence file; a part that cannot be read is a gap.
+
+        Raises:
+            Unreadable: it holds no file, very many, or is no log.
+        """
+        kind: EvidenceFormat | None = None
+        for name in self._names():
+            try:
+                artifact = Artifact.of_file(name, confined(name, self._folder, self._bound))
+                kind = self._part(artifact, kind, reference.format)
+            except Unreadable as error:
+                self._items.append(Gap("unreadable", f"{name} {error}", "events", name))
+        if kind is None:
+            raise Unreadable("is a folder without a log that can be read", hint="name its files one by one")
+        self._log.part = ""
+        said = store.stated(self._items)
+        return replace(
+            self._file,
+            format=kind.name,
+            sha256=self._digest.hexdigest(),
+            bytes=self._bytes,
+            items=tuple(self._items),
+            events=self._log,
+            collected=said.collected or self._file.collected,
+            release=said.release or self._file.release,
+            produced_by=said.produced_by or self._file.produced_by or kind.produced_by,
+        )
+
+    def _names(self) -> list[str]:
+        """The files below the folder by their paths in it; what Spark and others keep beside the data is none."""
+        found = [path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file()]
+        names = sorted(name for name in found if not any(part[0] in "._" for part in name.split("/")))
+        if len(names) > MAX_PARTS:
+            raise Unreadable(f"is a folder of more than {MAX_PARTS} files", hint="name folders below it")
+        return names
+
+    def _part(self, artifact: Artifact, kind: EvidenceFormat | None, name: str | None) -> EvidenceFormat:
+        """Add one file; all are of the format of the first."""
+        # The listing that `sha256sum` prints of the files is what the digest of a folder is made of.
+        self._digest.update(f"{artifact.sha256}  {artifact.path}\n".encode())
+        self._bytes += artifact.bytes
+        found = recognise(artifact, kind.name if kind and artifact.bytes == 0 else name)
+        if kind is not None and found is not kind:
+            raise Unreadable(f"is {found.name}, the files before it are {kind.name}", hint="name it by itself")
+        if not found.streams:
+            raise Unreadable(f"is {found.name}: of a folder only logs are read", hint="name its files one by one")
+        first = self._log.last
+        self._log.part = artifact.path
+        items = _into(self._log, artifact, found) if artifact.bytes >= SMALL_PART_BYTES else None
+        if items is None:
+            read, events = _read(artifact, found)
+            items = list(read)
+            self._log.append(events)
+        if not self._agrees(items):
+            self._log.forget(first)
+            raise Unreadable(
+                "says it is of another release or writer than the files before it", hint="name it by itself"
+            )
+        self._items += [_placed(item, artifact.path) for item in items]
+        return found
+
+    def _agrees(self, items: Sequence[Item]) -> bool:
+        before, now = store.stated(self._items), store.stated(items)
+        pairs = ((before.release, now.release), (before.produced_by, now.produced_by))
+        return all(None in pair or pair[0] == pair[1] for pair in pairs)
+
+
+def _placed(item: Item, path: str) -> Item:
+    """An item with the file of a folder before its pointer."""
+    if isinstance(item, Fact | Gap | Loaded):
+        return replace(item, pointer=f"{path} {item.pointer}".rstrip())
+    return item
 
 
 def read_alone(

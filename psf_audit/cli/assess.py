@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from psf_audit.cli.output import FormatOption, OutputOption, Reports
+from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
 from psf_audit.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def assess(
         bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")
     ] = False,
     engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
+    memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Assess a deployment.
 
@@ -51,6 +54,7 @@ def assess(
     """
     from psf_audit import audit, gate
     from psf_audit import manifest as manifests
+    from psf_audit.query import Bounds
 
     loaded = manifests.load(manifest)
     home = manifest.resolve().parent
@@ -64,8 +68,10 @@ def assess(
         rubric=rubric,
         ignore_waivers=no_waivers,
         gate=_gate(loaded.gate, fail_on, min_score, min_coverage),
+        bounds=Bounds(memory_mib=memory_mib(memory)),
     )
-    assessment = audit.assess_manifest(loaded, options)
+    with progress() as watch:
+        assessment = audit.assess_manifest(loaded, replace(options, watch=watch))
     reports.deliver(lambda kind, view: kind.assessment(assessment, view))
     decision = gate.decide(assessment)
     code = ExitCode.READY if exit_zero and decision.code is ExitCode.GATE_NOT_MET else decision.code
@@ -113,8 +119,6 @@ def _gate(base: Gate, fail_on: list[str] | None, min_score: int | None, min_cove
     Raises:
         ConfigurationError: a threshold that cannot apply.
     """
-    from dataclasses import replace
-
     from psf_audit.model import Status
 
     for name, value in (("--min-score", min_score), ("--min-coverage", min_coverage)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli.output import FormatOption, OutputOption, Reports
+from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
 from psf_audit.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def exposure(
         Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
     ] = None,
     engine: Annotated[str, typer.Option(help="Engine that reads the log.")] = "duckdb",
+    memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Work out the most that a launch can cost.
 
@@ -34,14 +36,17 @@ def exposure(
     from psf_audit import audit
     from psf_audit import manifest as manifests
     from psf_audit.cli.assess import day, folder
+    from psf_audit.query import Bounds
 
     loaded = manifests.load(manifest)
     home = manifest.resolve().parent
     root = folder(evidence_root or home)
     read = [*(entry.path for entry in loaded.evidence), *loaded.prompts]
     reports = Reports(format_, output, inputs=[manifest, *(home / path for path in read)])
-    options = audit.Options(as_of=day(as_of), engine=engine, evidence_root=root)
-    found = audit.exposure_of_manifest(loaded, options)
+    bounds = Bounds(memory_mib=memory_mib(memory))
+    with progress() as watch:
+        options = audit.Options(as_of=day(as_of), engine=engine, evidence_root=root, bounds=bounds, watch=watch)
+        found = audit.exposure_of_manifest(loaded, options)
     reports.deliver(lambda kind, view: _render(kind, found, view))
 
 

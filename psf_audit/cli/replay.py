@@ -9,6 +9,7 @@ import typer
 
 from psf_audit.cli.assess import day
 from psf_audit.cli.output import show, view
+from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
 from psf_audit.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -53,24 +54,30 @@ def replay(
         typer.Option(help="Folder that evidence of the manifest may not leave; the manifest's if not given."),
     ] = None,
     engine: Annotated[str, typer.Option(help="Engine that runs the checks.")] = "duckdb",
+    memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Replay a log: when each guardrail would have stopped it, and what that would have saved.
 
     It exits 0 whatever it finds: a replay tells, and gates nothing.
     """
+    from psf_audit.query import Bounds
     from psf_audit.replay import grammar, run
 
     render = _renderer(format_)
     given = (("--limit", limit), ("--gate", gate), ("--rate", rate), ("--allow", allow), ("--deny", deny))
     flags = [(name, text) for name, texts in given for text in texts or ()]
+    bounds = Bounds(memory_mib=memory_mib(memory))
     options = run.Options(
         as_of=day(as_of),
         guardrails=tuple(grammar.guardrails(flags)),
         manifest=manifest,
         evidence_root=evidence_root,
         engine=engine,
+        bounds=bounds,
     )
-    show(render(run.run(logs or [], options), view()))
+    with progress() as watch:
+        told = run.run(logs or [], options, watch)
+    show(render(told, view()))
 
 
 def _renderer(name: str) -> Callable[[Replay, View], str]:

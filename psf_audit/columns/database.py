@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from psf_audit.artifact import Artifact
+
 MEMORY_MIB = 1024
 _LOCKS = (
     "SET enable_external_access = false",
@@ -76,6 +78,15 @@ class Database:
         own = self.name("session")
         connection.execute(f"ATTACH ':memory:' AS {own}; USE {own}")
         return connection
+
+    def linked(self, artifact: Artifact, suffix: str) -> Path:
+        """A path to a file under a name of our own: one with a star in it would stand for several files."""
+        link = self.folder / f"{self.name('file')}{suffix}"
+        if artifact.file is None:
+            link.write_bytes(artifact.data)
+        else:
+            link.symlink_to(artifact.file.resolve())
+        return link
 
     def name(self, stem: str) -> str:
         """A name that no table of this database has."""

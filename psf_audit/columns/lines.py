@@ -2,148 +2,174 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from psf_audit.columns import plain
-from psf_audit.columns.database import Database, literal
-from psf_audit.columns.rows import definition, insert
-from psf_audit.columns.table import ROW, STORED, LogTable
+from psf_audit.columns.database import literal
+from psf_audit.columns.table import STORED, Lines, LogTable
 from psf_audit.facts.model import Carries, Event, Item, Loaded
 from psf_audit.reading import MAX_LINE_BYTES
 from psf_audit.values import stated_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from psf_audit.artifact import Artifact, Columnar
+    from psf_audit.artifact import Artifact
+    from psf_audit.errors import Unreadable
 
-# Below this a format is quicker than the database has opened; gzip makes a tenth of a log.
-LARGE_BYTES = 4 * 2**20
-LARGE_GZIP_BYTES = LARGE_BYTES // 8
+    Check = Callable[[Iterator[Item]], Iterator[Item]]
+
 _START_LINES = 20
 _MANY_DOUBTS = 10_000
 _DOUBTFUL_SHARE = 20
 
 
-def is_large(artifact: Artifact) -> bool:
-    """Whether a database reads the file faster than its format would."""
-    return artifact.bytes >= (LARGE_GZIP_BYTES if artifact.is_gzip else LARGE_BYTES)
+class Reader(Protocol):
+    """Reads the lines of one log, those that it is given, in their order."""
+
+    def line(self, number: int, text: bytes | Unreadable) -> Iterator[Item]:
+        """What a line says; what it cannot use is counted."""
+
+    def rest(self) -> Iterator[Item]:
+        """What can only be said of all lines: which columns they fill, what could not be used."""
 
 
-def read(
-    artifact: Artifact, columnar: Columnar, database: Database, checked: Callable[[Iterator[Item]], Iterator[Item]]
-) -> tuple[LogTable, list[Item]] | None:
-    """The events of a file as a table, and what else it says; None where only its format can say what it holds.
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """How a database reads the JSON lines of a format by itself.
 
-    `checked` passes on the items of lines that the format reads.
-
-    Raises:
-        Unreadable: the file changed while it was read.
+    `keys` are read as text. `values` are SQL expressions over them, one for each column of `events` that the format can
+    fill. `doubt` is a condition over the keys for a line that is not as plain as these expressions take it; such a line
+    is read by a `reader`, and so is the start of the file. `texts` are the columns that take whatever text there is:
+    JSON that is no text is in doubt there. Where `loads` holds, the digest of the arguments is that of a configuration
+    file which a running component loaded.
     """
-    import duckdb
 
-    name = database.name("log")
-    try:
-        _load(artifact, columnar, database, name)
-    except (duckdb.Error, OSError):
-        # Compressed data that is damaged, a line beyond all bounds: the format says where.
-        database.run(f'DROP TABLE IF EXISTS "{name}"')
-        return None
-    artifact.unchanged()
-    items = _doubtful(artifact, columnar, database, name, checked)
-    ((events, total),) = database.run(f'SELECT COUNT(*) FILTER (NOT doubtful), COUNT(*) FROM "{name}"')  # noqa: S608
-    if items is None or not events:
-        database.run(f'DROP TABLE "{name}"')
-        return None
-    table = LogTable(database, name, events, total, artifact)
-    return table, [*items, Carries(_filled(table)), *_loaded(table, columnar)]
+    keys: tuple[str, ...]
+    values: Mapping[str, str]
+    doubt: str
+    texts: tuple[str, ...]
+    reader: Callable[[], Reader]
+    loads: str = ""
+    only: bool = False
 
+    def load(self, artifact: Artifact, log: LogTable, checked: Check) -> list[Item] | None:
+        """Add the events of a file to a log, and return what else it says; None where only its format can read it.
 
-def _load(artifact: Artifact, columnar: Columnar, database: Database, name: str) -> None:
-    # A name of our own: one with a star in it would stand for several files.
-    link = database.folder / f"{name}.jsonl"
-    link.symlink_to(artifact.file.resolve())  # type: ignore[union-attr] # what is large is a file
-    keys = ", ".join(f"{literal(key)}: 'VARCHAR'" for key in columnar.keys)
-    values = ", ".join(
-        f'{columnar.values[column.name]} AS "{column.name}"'
-        if column.name in columnar.values
-        else f'CAST(NULL AS {column.type.value}) AS "{column.name}"'
-        for column in STORED
-    )
-    database.run(
-        f'CREATE TABLE "{name}" AS SELECT {values}, COALESCE({columnar.doubt}, FALSE) AS doubtful '  # noqa: S608
-        f"FROM read_json({literal(str(link))}, format = 'newline_delimited', ignore_errors = true, "
-        f"compression = '{'gzip' if artifact.is_gzip else 'none'}', columns = {{{keys}}}, "
-        f"maximum_object_size = {MAX_LINE_BYTES})",
-        what=f"reading {artifact.path}",
-    )
-    link.unlink()
+        `checked` passes on the items of lines that the format reads.
+
+        Raises:
+            Unreadable: the file changed while it was read.
+        """
+        import duckdb
+
+        part = _Part(self, artifact, log)
+        try:
+            part.load()
+        except (duckdb.Error, OSError):
+            # Compressed data that is damaged, a line beyond all bounds: the format says where.
+            part.undo()
+            return None
+        artifact.unchanged()
+        items = part.doubtful(checked)
+        if items is None or not part.events():
+            part.undo()
+            return None
+        found = [*items, part.carries(), *part.loaded()]
+        log.placed(part.first, part.rows, Lines(artifact, part.rows))
+        return found
 
 
-def _doubtful(
-    artifact: Artifact,
-    columnar: Columnar,
-    database: Database,
-    name: str,
-    checked: Callable[[Iterator[Item]], Iterator[Item]],
-) -> list[Item] | None:
-    """What the lines in doubt and the first lines say, their events put in their places; None where they are many."""
-    no_text = plain.no_text(columnar.texts)
-    database.run(f'UPDATE "{name}" SET doubtful = TRUE WHERE NOT doubtful AND ({no_text})')  # noqa: S608
-    ((total, many),) = database.run(f'SELECT COUNT(*), COUNT(*) FILTER (doubtful) FROM "{name}"')  # noqa: S608
-    if many > max(_MANY_DOUBTS, total // _DOUBTFUL_SHARE):
-        return None
-    database.run(f'UPDATE "{name}" SET doubtful = TRUE WHERE rowid < {_START_LINES}')  # noqa: S608
-    places = [row for (row,) in database.run(f'SELECT rowid FROM "{name}" WHERE doubtful ORDER BY rowid')]  # noqa: S608
-    items: list[Item] = []
-    events: list[dict[str, object]] = []
-    empty = dict.fromkeys(column.name for column in STORED)
-    lines = columnar.lines()
-    wanted = iter(places)
-    place = next(wanted, None)
-    for row, (number, text) in enumerate(artifact.raw_lines()):
-        if place is None:
-            break
-        if row != place:
-            continue
+class _Part:
+    """One file on its way into the table; used once."""
+
+    def __init__(self, form: JsonLines, artifact: Artifact, log: LogTable) -> None:
+        self.first = log.last
+        self.rows = 0
+        self._form = form
+        self._artifact = artifact
+        self._log = log
+        self._run = log.database.run
+        self._mine = f'"{log.name}" WHERE rowid >= {self.first}'
+
+    def load(self) -> None:
+        """Let the database read every line."""
+        link = self._log.database.linked(self._artifact, ".jsonl")
+        keys = ", ".join(f"{literal(key)}: 'VARCHAR'" for key in self._form.keys)
+        values = ", ".join(
+            f'{self._form.values[column.name]} AS "{column.name}"'
+            if column.name in self._form.values
+            else f'CAST(NULL AS {column.type.value}) AS "{column.name}"'
+            for column in STORED
+        )
+        self._run(
+            f'INSERT INTO "{self._log.name}" SELECT {values}, NULL, COALESCE({self._form.doubt}, FALSE) '  # noqa: S608
+            f"FROM read_json({literal(str(link))}, format = 'newline_delimited', ignore_errors = true, "
+            f"compression = '{'gzip' if self._artifact.is_gzip else 'none'}', columns = {{{keys}}}, "
+            f"maximum_object_size = {MAX_LINE_BYTES})",
+            what=f"reading {self._artifact.path}",
+        )
+        ((self.rows,),) = self._run(f"SELECT COUNT(*) FROM {self._mine}")  # noqa: S608
+
+    def undo(self) -> None:
+        """Make none of the rows an event."""
+        self._log.forget(self.first)
+        self._log.placed(self.first, self.rows, Lines(self._artifact, 0))
+
+    def events(self) -> int:
+        """How many of the lines are events."""
+        ((events,),) = self._run(f"SELECT COUNT(*) FROM {self._mine} AND NOT doubtful")  # noqa: S608
+        return int(events)
+
+    def doubtful(self, checked: Check) -> list[Item] | None:
+        """What the first lines and those in doubt say, their events put in their places; None where they are many."""
+        no_text = plain.no_text(self._form.texts)
+        mark = f'UPDATE "{self._log.name}" SET doubtful = TRUE WHERE rowid >= {self.first} AND NOT doubtful'  # noqa: S608
+        self._run(f"{mark} AND ({no_text})")
+        ((many,),) = self._run(f"SELECT COUNT(*) FROM {self._mine} AND doubtful")  # noqa: S608
+        if many > max(_MANY_DOUBTS, self.rows // _DOUBTFUL_SHARE):
+            return None
+        self._run(f"{mark} AND rowid < {self.first + _START_LINES}")
+        items: list[Item] = []
+        events: list[Event] = []
+        reader = self._form.reader()
+        for row, number, text in self._lines_in_doubt():
+            for item in checked(reader.line(number, text)):
+                if isinstance(item, Event):
+                    events.append(Event(row, item.pointer, item.values))
+                else:
+                    items.append(item)
+        self._log.put(events)
+        return [*items, *checked(reader.rest())]
+
+    def _lines_in_doubt(self) -> Iterator[tuple[int, int, bytes | Unreadable]]:
+        """Each line in doubt: its row in the table, its number, its bytes."""
+        places = [place for (place,) in self._run(f"SELECT rowid FROM {self._mine} AND doubtful ORDER BY rowid")]  # noqa: S608
+        wanted = iter(places)
         place = next(wanted, None)
-        for item in checked(lines.line(number, text)):
-            if isinstance(item, Event):
-                events.append({**empty, **item.values, ROW.name: row + 1})
-            else:
-                items.append(item)
-    _put(database, name, events)
-    return [*items, *checked(lines.rest())]
+        for row, (number, text) in enumerate(self._artifact.raw_lines(), self.first):
+            if place is None:
+                return
+            if row == place:
+                yield row, number, text
+                place = next(wanted, None)
 
+    def carries(self) -> Carries:
+        """The columns that some event fills."""
+        counts = ", ".join(f'COUNT("{column.name}") > 0' for column in STORED)
+        (filled,) = self._run(f"SELECT {counts} FROM {self._mine} AND NOT doubtful")  # noqa: S608
+        return Carries(frozenset(column.name for column, is_filled in zip(STORED, filled, strict=True) if is_filled))
 
-def _put(database: Database, name: str, events: list[dict[str, object]]) -> None:
-    """Put events that a format read where their lines stand."""
-    staged = database.name("staged")
-    columns = (*STORED, ROW)
-    database.run(f'CREATE TABLE "{staged}" ({definition(columns)})')
-    insert(database.connection, staged, columns, events)
-    changes = ", ".join(f'"{column.name}" = s."{column.name}"' for column in STORED)
-    moved = f'SET {changes}, doubtful = FALSE FROM "{staged}" AS s WHERE "{name}".rowid + 1 = s.{ROW.name}'
-    database.run(f'UPDATE "{name}" {moved}')
-    database.run(f'DROP TABLE "{staged}"')
-
-
-def _filled(table: LogTable) -> frozenset[str]:
-    """The columns that some event fills."""
-    counts = ", ".join(f'COUNT("{column.name}") > 0' for column in STORED)
-    (filled,) = table.database.run(f"SELECT {counts} FROM {table.relation}")  # noqa: S608
-    return frozenset(column.name for column, any_ in zip(STORED, filled, strict=True) if any_)
-
-
-def _loaded(table: LogTable, columnar: Columnar) -> Iterator[Item]:
-    """The files whose digest an event of the start gives: a running component read them."""
-    if not columnar.loads:
-        return
-    digests = table.database.run(
-        f"SELECT args_digest, MIN({table.row}) FROM {table.relation} WHERE {columnar.loads} "  # noqa: S608
-        "AND starts_with(args_digest, 'sha256:') GROUP BY args_digest ORDER BY 2"
-    )
-    for digest, row in digests:
-        sha256 = stated_sha256(digest)
-        if sha256:
-            yield Loaded(sha256, table.of(row) or "")
+    def loaded(self) -> Iterator[Loaded]:
+        """The files whose digest an event of the start gives: a running component read them."""
+        if not self._form.loads:
+            return
+        digests = self._run(
+            f"SELECT args_digest, MIN(rowid) FROM {self._mine} AND NOT doubtful AND {self._form.loads} "  # noqa: S608
+            "AND starts_with(args_digest, 'sha256:') GROUP BY args_digest ORDER BY 2"
+        )
+        for digest, place in digests:
+            sha256 = stated_sha256(digest)
+            if sha256:
+                yield Loaded(sha256, Lines(self._artifact, self.rows).of(place - self.first + 1) or "")

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING
 
 from psf_audit.columns.database import literal
 from psf_audit.columns.rows import definition, insert
-from psf_audit.columns.table import ROW, STORED, LogRows, LogTable
+from psf_audit.columns.table import LogRows, LogTable
 from psf_audit.facts import accounts, log
-from psf_audit.facts.log import DONE, EVENT_BASE, NOT_EVIDENCE, SEQUENCE_BITS, Book, Known, Leave, Places, Source
+from psf_audit.facts.log import DONE, EVENT_BASE, NOT_EVIDENCE, SEQUENCE_BITS, Book, Known, Leave, Source
 from psf_audit.facts.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from psf_audit.columns.database import Database
-    from psf_audit.facts.model import Event
 
 _COLUMNS = tuple(column.name for column in TABLES["events"].columns)
-_EMPTY = dict.fromkeys(column.name for column in STORED)
 _ORDER = f"at_ms * {2**SEQUENCE_BITS} + LEAST(GREATEST(COALESCE(seq, 0), 0), {2**SEQUENCE_BITS - 1})"
 
 
@@ -49,26 +47,24 @@ class _Gathering:
 
     def part(self, source: Source, base: int) -> str:
         """The SELECT of the events of a source that count."""
-        relation, row = self._stored(source)
+        table = self._stored(source)
+        relation = table.relation
         self.book.bases.append((base, source.id))
         self.book.carried[source.id] = source.carries
         if source.produced_by not in {None, "agent"}:
             self._witness(relation)
-        made = {"ref": f"CAST({base} + {row} AS BIGINT)", "source": literal(source.id), "ord": _ORDER}
+        made = {"ref": f"CAST({base} + {table.row} AS BIGINT)", "source": literal(source.id), "ord": _ORDER}
         columns = ", ".join(f'{made.get(name, name)} AS "{name}"' for name in _COLUMNS)
         return f"SELECT {columns} FROM {relation} WHERE {self._counting(source, relation)}"  # noqa: S608
 
-    def _stored(self, source: Source) -> tuple[str, str]:
-        """Where the events of a source are, and what their rows are; events that a format read are put there first."""
-        if isinstance(source.events, LogTable) and source.events.database is self._database:
-            self.book.places[source.id] = source.events
-            return source.events.relation, source.events.row
-        places = self.book.places[source.id] = Places()
-        name = self._database.name("log")
-        columns = (*STORED, ROW)
-        self._database.run(f'CREATE TABLE "{name}" ({definition(columns)})')
-        insert(self._database.connection, name, columns, _rows(source.events, places))
-        return f'memory.main."{name}"', ROW.name
+    def _stored(self, source: Source) -> LogTable:
+        """The table of a source; events that a format read are put into one first."""
+        table = source.events
+        if not isinstance(table, LogTable) or table.database is not self._database:
+            table = LogTable(self._database)
+            table.append(source.events)
+        self.book.places[source.id] = table
+        return table
 
     def _witness(self, relation: str) -> None:
         """Note which of the runs that tests name are in a log that somebody other than the agent wrote."""
@@ -98,12 +94,6 @@ class _Gathering:
         others = f"NOT {_among('run', self._leave.drill_runs | self._leave.by_hand)}"
         ((work,),) = self._database.run(f"SELECT COUNT(*) FROM {relation} WHERE {others}")  # noqa: S608
         return self._leave.trusting(only_drills=work == 0).drill_runs
-
-
-def _rows(events: Collection[Event], places: Places) -> Iterator[dict[str, object]]:
-    for event in events:
-        places.add(event)
-        yield {**_EMPTY, **event.values, ROW.name: event.row}
 
 
 def _among(name: str, texts: Collection[str]) -> str:

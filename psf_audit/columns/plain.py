@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 # Beyond this many characters a text is cut when it is stored, which is done in one place.
 MAX_CHARACTERS = 1_000
-_FIRST_MS, _LAST_MS = 946_684_800_000, 4_133_980_799_999
+FIRST_MS, LAST_MS = 946_684_800_000, 4_133_980_799_999
+
+_TIME = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +41,22 @@ def text(name: str) -> Plain:
 
 def choice(name: str, choices: Collection[str]) -> Plain:
     """One of a few words."""
-    listed = ", ".join(f"'{word}'" for word in choices)
-    return Plain(f"NULLIF({key(name)}, '')", f"{key(name)} NOT IN ({listed}, '')")
+    # Not as IN: DuckDB makes a join of that, and a join does not keep the order of the lines.
+    cases = " ".join(f"WHEN '{word}' THEN FALSE" for word in (*choices, ""))
+    return Plain(f"NULLIF({key(name)}, '')", f"{key(name)} IS NOT NULL AND CASE {key(name)} {cases} ELSE TRUE END")
 
 
 def moment(name: str) -> Plain:
-    """A time with date, `T` and a zone, as milliseconds UTC; to microseconds, which is what is written in 32 places."""
+    """A time with date, `T`, seconds to a millionth and a zone, as milliseconds UTC."""
     given = key(name)
-    # Without a zone DuckDB takes UTC; of 24:00 and the like it makes another day.
-    value = (
-        f"CASE WHEN substr({given}, 11, 1) = 'T' AND (suffix({given}, 'Z') OR substr({given}, -6, 1) IN ('+', '-')) "
-        f"AND substr({given}, 12, 2) < '24' AND strlen({given}) BETWEEN 20 AND 32 "
-        f"THEN epoch_ms(TRY_CAST({given} AS TIMESTAMPTZ)) END"
-    )
-    return Plain(value, f"{given} <> '' AND COALESCE({value}, 0) NOT BETWEEN {_FIRST_MS} AND {_LAST_MS}")
+    # DuckDB itself takes times without a zone for UTC, an hour of 24 for the next day, and a space for a digit.
+    value = f"CASE WHEN regexp_full_match({given}, '{_TIME}') THEN epoch_ms(TRY_CAST({given} AS TIMESTAMPTZ)) END"
+    return Plain(value, f"{given} <> '' AND COALESCE({value}, 0) NOT BETWEEN {FIRST_MS} AND {LAST_MS}")
+
+
+def digest(name: str) -> Plain:
+    """A digest as it stands; one that says of which kind it is, is in doubt."""
+    return Plain(text(name).value, f"starts_with({key(name)}, 'sha256:')")
 
 
 def cost(name: str) -> Plain:
@@ -76,7 +82,8 @@ def no_text(columns: Sequence[str]) -> str:
     """When a column that takes any text may have been given JSON that is none, or more than is stored."""
     # Comparisons of ranges come first: the database knows the least and the greatest value of each block.
     return " OR ".join(
-        f"({name} >= '[' AND {name} < '\\') OR ({name} >= '{{' AND {name} < '|') OR {name} IN ('true', 'false') "
+        f"({name} >= '[' AND {name} < '\\') OR ({name} >= '{{' AND {name} < '|') "
+        f"OR {name} = 'true' OR {name} = 'false' "
         f"OR ({name} >= '-' AND {name} < ':' AND strlen({name}) < 32 AND TRY_CAST({name} AS DOUBLE) IS NOT NULL "
         f"AND NOT regexp_full_match({name}, '-?[0-9]+')) OR strlen({name}) > {MAX_CHARACTERS}"
         for name in columns

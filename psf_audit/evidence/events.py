@@ -17,8 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import canonical
-from psf_audit.artifact import Artifact, Columnar, EvidenceFormat, Losses
+from psf_audit.artifact import Artifact, EvidenceFormat, Losses
 from psf_audit.columns import plain
+from psf_audit.columns.lines import JsonLines
 from psf_audit.columns.plain import Plain
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Carries, Event, Gap, Item, Loaded, Stated
@@ -239,13 +240,15 @@ def _in_sql(key: str) -> Plain:
     if key == "hash":
         # The digest of the content has to be computed, which takes the line.
         return Plain("CAST(NULL AS VARCHAR)", f"{plain.key(key)} <> ''")
+    if key == "prev_hash":
+        return plain.digest(key)
     return {ColumnType.DECIMAL: plain.cost, ColumnType.INTEGER: plain.whole}.get(column.type, plain.text)(key)
 
 
-def _columnar() -> Columnar:
+def _json_lines() -> JsonLines:
     values = {key: _in_sql(key) for key in _COLUMNS}
     missing = [f"{plain.key(key)} IS NULL" for key in sorted(_NEEDED)]
-    return Columnar(
+    return JsonLines(
         keys=tuple(_COLUMNS),
         values={_COLUMNS[key].name: value.value for key, value in values.items()},
         doubt=" OR ".join(
@@ -254,7 +257,7 @@ def _columnar() -> Columnar:
         texts=tuple(
             column.name for column in _COLUMNS.values() if column.type is ColumnType.TEXT and not column.choices
         ),
-        lines=_Lines,
+        reader=_Lines,
         loads="kind = 'start'",
     )
 
@@ -287,5 +290,5 @@ EVENTS = EvidenceFormat(
     ),
     export=("psf-audit schema events",),
     streams=True,
-    columnar=_columnar(),
+    columnar=_json_lines(),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from psf_audit import __version__, audit, collection
 from psf_audit import manifest as manifests
+from psf_audit.columns.database import Database
 from psf_audit.errors import CannotAssess, ConfigurationError
 from psf_audit.facts import store
 from psf_audit.facts.tables import TABLES
@@ -17,7 +18,7 @@ from psf_audit.replay import guardrails as guards
 from psf_audit.replay import story
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from psf_audit.facts.store import Dataset, EvidenceFile
     from psf_audit.manifest import Manifest
@@ -39,7 +40,7 @@ class Options:
     bounds: Bounds = field(default_factory=Bounds)
 
 
-def run(logs: Sequence[Path], options: Options) -> Replay:
+def run(logs: Sequence[Path], options: Options, watch: Callable[[str, float | None], None] | None = None) -> Replay:
     """The replay of some logs: those that are named, else those that the manifest names.
 
     Raises:
@@ -49,8 +50,9 @@ def run(logs: Sequence[Path], options: Options) -> Replay:
     manifest = manifests.load(options.manifest) if options.manifest is not None else None
     if manifest is None and not logs:
         raise ConfigurationError("there is no log to replay", hint="name one, or give --manifest")
-    known = collection.collect(manifest, options.evidence_root) if manifest is not None else []
-    read = [_read(path) for path in logs]
+    database = Database(options.bounds.memory_mib, watch)
+    known = collection.collect(manifest, options.evidence_root, database) if manifest is not None else []
+    read = [_read(path, database) for path in logs]
     if logs:
         # Of a manifest beside named logs only what is enforced counts, and the records, not its own logs as well.
         known = [replace(file, events=()) for file in known]
@@ -73,13 +75,13 @@ def run(logs: Sequence[Path], options: Options) -> Replay:
         session.close()
 
 
-def _read(path: Path) -> EvidenceFile:
+def _read(path: Path, database: Database) -> EvidenceFile:
     """One log, under the path that it was named by; it counts whatever release it speaks of.
 
     Raises:
         CannotAssess: it cannot be read, or holds no event.
     """
-    file, _ = collection.read_alone(path)
+    file, _ = collection.read_alone(path, database=database)
     if not file.readable:
         raise CannotAssess(f"{path} {file.problem}")
     if not file.events:
