@@ -10,7 +10,7 @@ ARGS ?=
 # `$(call not-ready,COMMAND)` succeeds when the command's exit code is 1: assessed, and the gate is not met.
 not-ready = code=0; $(1) || code=$$?; test "$$code" -eq 1 || { echo "expected exit code 1, got $$code" >&2; exit 1; }
 
-.PHONY: help setup demo test lint types imports wheel docs docs-check samples golden bench bench-memory fuzz check clean
+.PHONY: help setup demo test lint types imports wheel docs docs-check samples golden bench bench-memory bench-events fuzz check clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -97,6 +97,9 @@ bench: .venv/dev.stamp ## start-up and assessment times, as ratios to bare Pytho
 
 bench-memory: .venv/dev.stamp ## the memory that a log of 200 MB takes, for each format that streams (ARGS="NAME ..." for some)
 	$(BIN)/python tools/bench_memory.py $(ARGS)
+
+bench-events: .venv/dev.stamp ## time and memory of large logs, beside others that do the same (ARGS="20" for 20 million events; default 0.2 2)
+	$(BIN)/python tools/bench_events.py $(ARGS)
 
 fuzz: .venv/dev.stamp ## damage every fixture of every format in many more ways, up to an hour (ARGS="-k name" for some of them)
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz tests/evidence/test_every_format.py tests/test_secrets.py $(ARGS)
