@@ -20,6 +20,7 @@ from tools.bench_events import ASSESS, Row
 from tools.bench_process import Run, run
 
 EVENTS = 3_000
+LARGE = 40_000  # 20 MB
 TENTHS = 20_000
 
 
@@ -43,6 +44,14 @@ def test_an_assessment_finds_what_is_planted_and_nothing_else(written: Written) 
 
     assert done.failure == ""
     assert bench_events.differences(written.findings, bench_events.found_by_assessment(done.output)) == {}
+
+
+def test_a_log_that_the_database_reads_in_several_parts_loses_and_moves_nothing(tmp_path: Path) -> None:
+    large = log.write(tmp_path, LARGE, planted=True)
+    done = run(bench_events.assessing(large.manifest, Terms.read(tmp_path).as_of))
+
+    assert done.failure == ""
+    assert bench_events.differences(large.findings, bench_events.found_by_assessment(done.output)) == {}
 
 
 @pytest.mark.parametrize("competitor", ["bench_loop", "bench_pandas"], indirect=True)
