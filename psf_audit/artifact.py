@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from array import array
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +24,7 @@ from psf_audit.text import plural
 from psf_audit.values import mapping_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -51,6 +52,7 @@ class Artifact:
         self._data: bytes | None = data
         self.file: Path | None = None
         self._stamp: tuple[int, int] | None = None
+        self._blanks: array[int] | None = None
         self._open: Callable[[], AbstractContextManager[BinaryIO]] = lambda: nullcontext(BytesIO(data))
 
     @classmethod
@@ -82,16 +84,45 @@ class Artifact:
             raise reading.too_large(reading.MAX_BYTES)
         return self._data
 
-    @property
+    @cached_property
     def is_gzip(self) -> bool:
         """Whether it is compressed with gzip."""
         with self._open() as stream:
             return reading.is_gzip(stream)
 
-    def count_lines(self) -> int:
-        """How many lines it has, blank ones among them; raises `Unreadable` as `lines` does."""
+    def lines_at(self, places: Sequence[int], total: int) -> Iterator[tuple[int, int, bytes | Unreadable]]:
+        """Of the `total` lines that are not blank those at some places (from 0, ascending): place, number, bytes.
+
+        Raises:
+            Unreadable: the file is not the one that was digested.
+        """
+        if self.is_gzip or self.blank_lines(total):
+            wanted = set(places)
+            for place, (number, text) in enumerate(self.raw_lines()):
+                if place > places[-1]:
+                    return
+                if place in wanted:
+                    yield place, number, text
+            return
         with self._watched() as stream:
-            return reading.count_lines(stream)
+            for place in places:
+                yield place, place + 1, self._index.line(stream, place)
+
+    def blank_lines(self, total: int) -> array[int]:
+        """The numbers of the blank lines of a file that has `total` others; raises `Unreadable` as `lines_at`."""
+        if self._blanks is None:
+            self._blanks = array("q")
+            if self._index.lines != total:
+                last = 0
+                for number, _ in self.raw_lines():
+                    self._blanks.extend(range(last + 1, number))
+                    last = number
+        return self._blanks
+
+    @cached_property
+    def _index(self) -> reading.LineIndex:
+        with self._watched() as stream:
+            return reading.LineIndex(reading.expanded(stream))
 
     @property
     def name(self) -> str:

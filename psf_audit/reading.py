@@ -10,6 +10,8 @@ import gzip
 import json
 import re
 import zlib
+from array import array
+from bisect import bisect_left
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -166,20 +168,31 @@ def is_gzip(stream: BinaryIO) -> bool:
     return stream.read(len(_GZIP)) == _GZIP
 
 
-def count_lines(stream: BinaryIO) -> int:
-    """How many lines a stream has, decompressed if it is gzip; a last one without its end counts.
+class LineIndex:
+    """Where the lines of a file stand, found by looking at it once; it has one number for each MiB."""
 
-    Raises:
-        Unreadable: compressed data ends early or is damaged.
-    """
-    source, lines, last = expanded(stream), 0, b"\n"
-    try:
-        while block := source.read(_BLOCK):
-            lines += block.count(b"\n")
+    def __init__(self, stream: BinaryIO) -> None:
+        """Look through a file, or what it is when it is expanded."""
+        self._ends = array("q", [0])  # how many lines end before each block
+        last = b"\n"
+        while block := stream.read(_BLOCK):
+            self._ends.append(self._ends[-1] + block.count(b"\n"))
             last = block[-1:]
-    except (EOFError, OSError, zlib.error) as error:
-        raise Unreadable("compressed data ends early or is damaged") from error
-    return lines + (last != b"\n")
+        self.lines = self._ends[-1] + (last != b"\n")
+
+    def line(self, stream: BinaryIO, place: int) -> bytes:
+        """The line at a place, from 0, of the same file, which is not compressed."""
+        start = 0
+        if place:
+            number = bisect_left(self._ends, place) - 1
+            stream.seek(number * _BLOCK)
+            block, start = stream.read(_BLOCK), 0
+            for _ in range(place - self._ends[number]):
+                start = block.index(b"\n", start) + 1
+            start += number * _BLOCK
+        stream.seek(start)
+        line = stream.readline(MAX_LINE_BYTES + 1)
+        return line if place else line.removeprefix(_BYTE_ORDER_MARK)
 
 
 def raw_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | Unreadable]]:

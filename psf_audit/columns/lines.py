@@ -76,9 +76,9 @@ class JsonLines:
         if items is None or not part.events():
             part.undo()
             return None
-        found = [*items, part.carries(), *part.loaded()]
-        log.placed(part.first, part.rows, Lines(artifact, part.rows))
-        return found
+        places = Lines(artifact, part.rows)
+        log.placed(part.first, part.rows, places)
+        return [*items, part.carries(), *part.loaded(places)]
 
 
 class _Part:
@@ -110,7 +110,8 @@ class _Part:
             f"maximum_object_size = {MAX_LINE_BYTES})",
             what=f"reading {self._artifact.path}",
         )
-        ((self.rows,),) = self._run(f"SELECT COUNT(*) FROM {self._mine}")  # noqa: S608
+        ((rows,),) = self._run(f'SELECT COUNT(*) FROM "{self._log.name}"')  # noqa: S608
+        self.rows = rows - self.first
 
     def undo(self) -> None:
         """Make none of the rows an event."""
@@ -124,9 +125,8 @@ class _Part:
 
     def doubtful(self, checked: Check) -> list[Item] | None:
         """What the first lines and those in doubt say, their events put in their places; None where they are many."""
-        no_text = plain.no_text(self._form.texts)
         mark = f'UPDATE "{self._log.name}" SET doubtful = TRUE WHERE rowid >= {self.first} AND NOT doubtful'  # noqa: S608
-        self._run(f"{mark} AND ({no_text})")
+        self._run(f"{mark} AND ({plain.no_text(self._form.texts)})")
         ((many,),) = self._run(f"SELECT COUNT(*) FROM {self._mine} AND doubtful")  # noqa: S608
         if many > max(_MANY_DOUBTS, self.rows // _DOUBTFUL_SHARE):
             return None
@@ -145,23 +145,21 @@ class _Part:
 
     def _lines_in_doubt(self) -> Iterator[tuple[int, int, bytes | Unreadable]]:
         """Each line in doubt: its row in the table, its number, its bytes."""
-        places = [place for (place,) in self._run(f"SELECT rowid FROM {self._mine} AND doubtful ORDER BY rowid")]  # noqa: S608
-        wanted = iter(places)
-        place = next(wanted, None)
-        for row, (number, text) in enumerate(self._artifact.raw_lines(), self.first):
-            if place is None:
-                return
-            if row == place:
-                yield row, number, text
-                place = next(wanted, None)
+        found = self._run(f"SELECT rowid FROM {self._mine} AND doubtful ORDER BY rowid")  # noqa: S608
+        places = [place - self.first for (place,) in found]
+        for place, number, text in self._artifact.lines_at(places, self.rows):
+            yield place + self.first, number, text
 
     def carries(self) -> Carries:
-        """The columns that some event fills."""
-        counts = ", ".join(f'COUNT("{column.name}") > 0' for column in STORED)
-        (filled,) = self._run(f"SELECT {counts} FROM {self._mine} AND NOT doubtful")  # noqa: S608
-        return Carries(frozenset(column.name for column, is_filled in zip(STORED, filled, strict=True) if is_filled))
+        """The columns that some event fills; of one that is filled the first rows mostly tell."""
+        filled = (
+            column.name
+            for column in STORED
+            if self._run(f'SELECT 1 FROM {self._mine} AND NOT doubtful AND "{column.name}" IS NOT NULL LIMIT 1')  # noqa: S608
+        )
+        return Carries(frozenset(filled))
 
-    def loaded(self) -> Iterator[Loaded]:
+    def loaded(self, places: Lines) -> Iterator[Loaded]:
         """The files whose digest an event of the start gives: a running component read them."""
         if not self._form.loads:
             return
@@ -172,4 +170,4 @@ class _Part:
         for digest, place in digests:
             sha256 = stated_sha256(digest)
             if sha256:
-                yield Loaded(sha256, Lines(self._artifact, self.rows).of(place - self.first + 1) or "")
+                yield Loaded(sha256, places.of(place - self.first + 1) or "")

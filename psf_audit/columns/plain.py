@@ -82,9 +82,9 @@ def no_text(columns: Sequence[str]) -> str:
     """When a column that takes any text may have been given JSON that is none, or more than is stored."""
     # Comparisons of ranges come first: the database knows the least and the greatest value of each block.
     return " OR ".join(
-        f"({name} >= '[' AND {name} < '\\') OR ({name} >= '{{' AND {name} < '|') "
-        f"OR {name} = 'true' OR {name} = 'false' "
-        f"OR ({name} >= '-' AND {name} < ':' AND strlen({name}) < 32 AND TRY_CAST({name} AS DOUBLE) IS NOT NULL "
-        f"AND NOT regexp_full_match({name}, '-?[0-9]+')) OR strlen({name}) > {MAX_CHARACTERS}"
+        f"({name} < 'a' AND (({name} >= '[' AND {name} < '\\') OR ({name} >= '-' AND {name} < ':' "
+        f"AND strlen({name}) < 32 AND TRY_CAST({name} AS DOUBLE) IS NOT NULL "
+        f"AND NOT regexp_full_match({name}, '-?[0-9]+')))) OR ({name} >= '{{' AND {name} < '|') "
+        f"OR {name} = 'true' OR {name} = 'false' OR strlen({name}) > {MAX_CHARACTERS}"
         for name in columns
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from collections.abc import Collection
 from functools import cached_property
@@ -16,6 +15,7 @@ from psf_audit.facts.model import Event
 from psf_audit.facts.tables import TABLES, Column, ColumnType
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterable, Iterator, Sequence
 
     from psf_audit.artifact import Artifact
@@ -188,18 +188,11 @@ class Lines:
     @cached_property
     def _blanks(self) -> array[int] | None:
         """The numbers of the blank lines; None where the file is no longer the one that was read."""
-        blanks = array("q")
         try:
             self._artifact.unchanged()
-            if self._artifact.count_lines() == self._rows:
-                return blanks
-            last = 0
-            for number, _ in self._artifact.raw_lines():
-                blanks.extend(range(last + 1, number))
-                last = number
+            return self._artifact.blank_lines(self._rows)
         except Unreadable:
             return None
-        return blanks
 
 
 class Within:

@@ -102,11 +102,13 @@ class _Lines:
             yield from _header(value, number)
         else:
             self.events += 1
-            self.keys.update(value)
+            # A log may have a key on each line and fill it on none: its start tells.
+            starts = number <= _SNIFFED_LINES
+            self.keys.update(value if starts else (key for key, given in value.items() if given not in _NOTHING))
             yield from _event(value, number, self._losses)
 
     def rest(self) -> Iterator[Item]:
-        """The columns that are there, filled or not, and one gap for each kind of loss."""
+        """The columns that some line fills or the first lines have, and one gap for each kind of loss."""
         carried = {column.name for key, column in _COLUMNS.items() if key in self.keys}
         yield Carries(frozenset(carried | ({"computed_hash"} if "hash" in carried else set())))
         yield from self._losses.gaps()
@@ -263,6 +265,7 @@ def _json_lines() -> JsonLines:
 
 
 _CONVERT = {key: _converter(key) for key in _COLUMNS}
+_NOTHING = (None, "")
 _NEEDED = frozenset({"at", "kind"})
 
 EVENTS = EvidenceFormat(
