@@ -552,8 +552,8 @@ def broken(folder: Path, path: str, text: str, id_: str, claims: Row) -> list[tu
 def test_usage_is_counted_once_for_each_message(tmp_path: Path) -> None:
     path = "evidence/session.jsonl"
     assert broken(tmp_path / "blocks", path, transcript("m1", "m1", "m1"), "BOUND-04", TOKENS) == []
-    apart = broken(tmp_path / "messages", path, transcript("m1", "m2", "m3"), "BOUND-04", TOKENS)
-    assert [found for _, found in apart] == ["2400"]
+    apart = broken(tmp_path / "messages", path, transcript("m1", "m2", "m3", "m4"), "BOUND-04", TOKENS)
+    assert [found for _, found in apart] == ["3200"]
 
 
 TRACE, OTHER = "4bf92f3577b34da6a3ce929d0e0e4736", "9bf92f3577b34da6a3ce929d0e0e4736"
@@ -561,10 +561,10 @@ TRACE, OTHER = "4bf92f3577b34da6a3ce929d0e0e4736", "9bf92f3577b34da6a3ce929d0e0e
 
 @pytest.mark.parametrize("large", ["700", 700])
 def test_whole_numbers_are_text_in_otlp(tmp_path: Path, large: str | int) -> None:
-    few, many = spans((TRACE, "7"), (TRACE, "7")), spans((TRACE, large), (TRACE, large), (TRACE, large))
+    few, many = spans((TRACE, "7"), (TRACE, "7")), spans(*[(TRACE, large)] * 4)
     assert broken(tmp_path / "few", "evidence/trace.json", few, "BOUND-04", TOKENS) == []
     found = broken(tmp_path / "many", "evidence/trace.json", many, "BOUND-04", TOKENS)
-    assert [found for _, found in found] == ["2100"]
+    assert [found for _, found in found] == ["2800"]
 
 
 def test_runs_are_told_apart_by_all_128_bits_of_their_ids(tmp_path: Path) -> None:

@@ -31,10 +31,11 @@ WHERE e.actor_kind = 'agent' AND e.kind IN ('action', 'model') AND COALESCE(e.ou
 -- meaning: the agent's spend, tokens and calls by run, session, task, actor, credential, name, via, provider and minute: the only aggregate over all events
 -- kept
 SELECT u.run, u.session, u.task, u.actor, u.credential, u.kind, u.name, COALESCE(u.via, c.via) AS via, u.provider, u.minute, u.n, u.usd,
-  u.tokens, u.ref, u.top_usd, u.first_ms, u.last_ms, u.computed
+  u.tokens, u.top_tokens, u.ref, u.top_usd, u.first_ms, u.last_ms, u.computed
 FROM (
   SELECT run, session, task, actor, credential, kind, name, via, provider, FLOOR(at_ms / 60000) AS minute, COUNT(*) AS n,
-    SUM(cost_usd) AS usd, SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) AS tokens, MIN(ref) AS ref, MAX(cost_usd) AS top_usd, MIN(at_ms) AS first_ms,
+    SUM(cost_usd) AS usd, SUM(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) AS tokens,
+    MAX(COALESCE(tokens_in, 0) + COALESCE(tokens_out, 0)) AS top_tokens, MIN(ref) AS ref, MAX(cost_usd) AS top_usd, MIN(at_ms) AS first_ms,
     MAX(at_ms) AS last_ms, MAX(CASE WHEN priced_by IS NOT NULL THEN 1 ELSE 0 END) AS computed
   FROM events
   WHERE actor_kind = 'agent' AND kind IN ('action', 'model') AND (COALESCE(outcome, 'ok') = 'ok' OR cost_usd > 0)
@@ -95,7 +96,7 @@ FROM (
     CASE WHEN l.per_seconds IS NULL THEN 0 ELSE FLOOR(u.minute * 60 / l.per_seconds) END AS bucket,
     CASE WHEN l.resource = 'usd' THEN u.usd WHEN l.resource = 'tokens' THEN CAST(u.tokens AS DECIMAL(38, 9))
       WHEN l.resource = 'actions' AND u.kind <> 'action' THEN CAST(0 AS DECIMAL(38, 9)) ELSE CAST(u.n AS DECIMAL(38, 9)) END AS measure,
-    CASE l.resource WHEN 'usd' THEN u.top_usd WHEN 'tokens' THEN CAST(0 AS DECIMAL(18, 9)) ELSE CAST(1 AS DECIMAL(18, 9)) END AS top
+    CASE l.resource WHEN 'usd' THEN u.top_usd WHEN 'tokens' THEN CAST(LEAST(u.top_tokens, 900000000) AS DECIMAL(18, 9)) ELSE CAST(1 AS DECIMAL(18, 9)) END AS top
   FROM usage AS u
   LEFT JOIN tasks AS t ON t.task = u.task
   CROSS JOIN limits AS l

@@ -854,3 +854,25 @@ def test_entries_that_somebody_other_than_the_agent_wrote() -> None:
     events = [at(0, source=source) for source in ("a", "a", "b", "c")]
     assert view("independent_events", "n", events=events, evidence=evidence) == [(2,)]
     assert view("independent_events", "n", events=events[2:], evidence=evidence) == []
+
+
+# ------------------------------------------------------------------------------------------- what no limit is broken by
+
+
+def tokens(*used: tuple[float, int]) -> list[Row]:
+    return [at(minute, name="llm", kind="model", tokens_in=count) for minute, count in used]
+
+
+@pytest.mark.parametrize(
+    ("used", "broken"),
+    [
+        ([(0.1, 16_000), (0.2, 16_000)], []),
+        ([(0.1, 16_000), (0.2, 16_000), (2, 1)], [(32_001,)]),
+        ([(second / 60, 19_000) for second in range(12)], [(228_000,)]),
+    ],
+)
+def test_the_call_that_reaches_a_limit_on_tokens_breaks_nothing(
+    used: list[tuple[float, int]], broken: list[tuple[int]]
+) -> None:
+    limit = ceiling(resource="tokens", amount=20_000)
+    assert view("past_ceiling", "used", events=tokens(*used), limits=[limit]) == broken
