@@ -242,13 +242,15 @@ WHERE r.effect IN ('publish', 'delete', 'pay') OR (r.irreversible = 1 AND r.effe
       AND r.name LIKE g.like ESCAPE '!');
 
 -- view: gated_acts
--- meaning: what the agent did behind a gate, with the approval it names
+-- meaning: what the agent did behind a gate, with the approval it names; numbers that start anew in each run are of that run
 -- kept
 SELECT a.ref, a.source, p.ref AS approval_ref, p.source AS approval_source, a.at_ms, a.run, a.name, a.target, a.args_digest, a.approval, p.id AS found, p.actor_kind AS approver_kind, p.person,
   p.name AS approved_name, p.target AS approved_target, p.args_digest AS approved_digest, p.at_ms AS approved_ms
 FROM acts AS a
 JOIN gated_names AS n ON n.name = a.name
-LEFT JOIN approvals AS p ON p.id = a.approval
+LEFT JOIN (
+  SELECT s.*, n.n FROM approvals AS s JOIN (SELECT id, COUNT(*) AS n FROM approvals WHERE id IS NOT NULL GROUP BY id) AS n ON n.id = s.id
+) AS p ON p.id = a.approval AND (p.n = 1 OR p.run IS NULL OR a.run IS NULL OR p.run = a.run)
 WHERE a.kind = 'action';
 
 -- view: unapproved_acts

@@ -876,3 +876,21 @@ def test_the_call_that_reaches_a_limit_on_tokens_breaks_nothing(
 ) -> None:
     limit = ceiling(resource="tokens", amount=20_000)
     assert view("past_ceiling", "used", events=tokens(*used), limits=[limit]) == broken
+
+
+def test_approvals_numbered_anew_in_each_run_are_those_of_the_run() -> None:
+    publish = {"name": "pub", "effect": "publish"}
+    given = {"kind": "approval", "id": "1", "actor": "R. Okafor", "actor_kind": "operator", "name": "pub"}
+    act = {"name": "pub", "approval": "1"}
+    own = [
+        at(minute, run=run, args_digest=run, **values)
+        for run, start in (("a", 0), ("b", 60))
+        for minute, values in ((start, given), (start + 1, act))
+    ]
+    assert view("unapproved_acts", "fault", capabilities=[publish], events=own) == []
+    elsewhere = [at(0, run="gateway", **given), at(1, run="a", **act)]
+    assert view("unapproved_acts", "fault", capabilities=[publish], events=elsewhere) == []
+    twice = [*elsewhere, at(2, run="b", **given)]
+    assert view("unapproved_acts", "fault", capabilities=[publish], events=twice) == [
+        ("names an approval that no record holds",)
+    ]
