@@ -506,9 +506,10 @@ JOIN spans AS s ON s.run = f.run AND s.stretch = f.stretch AND s.mark >= f.ord
 GROUP BY f.kind, f.run, f.ref, f.at_ms;
 
 -- view: cut_chains
--- meaning: a hash-chained log that begins with an entry that names one before it: its start is not there
+-- meaning: a hash-chained log that begins with an entry that names one before it, which no log holds: its start is not there
 -- kept
 SELECT e.source, e.ref, e.at_ms
 FROM (SELECT source, MIN(ref) AS ref FROM events GROUP BY source) AS f
 JOIN events AS e ON e.ref = f.ref
-WHERE e.hash IS NOT NULL AND e.prev_hash IS NOT NULL AND REPLACE(e.prev_hash, '0', '') <> '';
+WHERE e.hash IS NOT NULL AND e.prev_hash IS NOT NULL AND REPLACE(e.prev_hash, '0', '') <> ''
+  AND NOT EXISTS (SELECT 1 FROM events AS b WHERE b.hash = e.prev_hash);

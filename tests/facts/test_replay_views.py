@@ -67,3 +67,10 @@ def test_unheeded_is_the_work_until_a_person_decides() -> None:
 def test_a_chain_that_names_an_entry_before_its_first_was_cut(first: Row, cut: list[tuple[str]]) -> None:
     assert {"hash", "prev_hash"} <= {column.name for column in TABLES["events"].columns}
     assert view("cut_chains", "source", events=[at(0, **first), at(1, hash="c", prev_hash=first["hash"])]) == cut
+
+
+def test_a_log_that_was_rotated_is_not_cut_where_the_older_part_is_there() -> None:
+    older = [at(0, hash="a", prev_hash="0" * 64), at(1, hash="b", prev_hash="a")]
+    newer = [at(2, hash="c", prev_hash="b"), at(3, hash="d", prev_hash="c")]
+    assert view("cut_chains", "source", events=[row | {"source": "newer"} for row in newer]) == [("newer",)]
+    assert view("cut_chains", "source", events=[*older, *(row | {"source": "newer"} for row in newer)]) == []
