@@ -477,21 +477,32 @@ JOIN evidence AS f ON f.id = e.source AND f.produced_by IS NOT NULL AND f.produc
 -- view: pingpong
 -- meaning: two calls that the agent made in turn, again and again: how many of them followed the other in this way
 -- kept
-SELECT run, one, other, MIN(ref) AS ref, MIN(at_ms) AS at_ms, COUNT(*) + 2 AS n
+SELECT run, one, other, name, other_name, MIN(ref) AS ref, MIN(at_ms) AS at_ms, COUNT(*) + 2 AS n
 FROM (
-  SELECT run, ref, at_ms, LEAST(same, before) AS one, GREATEST(same, before) AS other
+  SELECT run, ref, at_ms, LEAST(same, before) AS one, GREATEST(same, before) AS other, LEAST(name, before_name) AS name,
+    GREATEST(name, before_name) AS other_name
   FROM (
-    SELECT run, ref, at_ms, same,
+    SELECT run, ref, at_ms, same, name,
       FIRST_VALUE(same) OVER (PARTITION BY run ORDER BY ord, ref ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING) AS before,
+      FIRST_VALUE(name) OVER (PARTITION BY run ORDER BY ord, ref ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING) AS before_name,
       FIRST_VALUE(same) OVER (PARTITION BY run ORDER BY ord, ref ROWS BETWEEN 2 PRECEDING AND 2 PRECEDING) AS twice
     FROM (
-      SELECT run, ref, at_ms, ord, name || ' on ' || COALESCE(target, 'nothing named') || COALESCE(' with ' || args_digest, '') AS same
-      FROM events WHERE actor_kind = 'agent' AND kind = 'action' AND name IS NOT NULL AND run IS NOT NULL AND ord IS NOT NULL
+      SELECT e.run, e.ref, e.at_ms, e.ord, e.name, e.name || ' on ' || COALESCE(e.target, 'nothing named') || COALESCE(' with ' || e.args_digest, '') AS same
+      FROM events AS e
+      JOIN (
+        SELECT run FROM (
+          SELECT run FROM events
+          WHERE actor_kind = 'agent' AND kind = 'action' AND name IS NOT NULL AND run IS NOT NULL AND ord IS NOT NULL
+          GROUP BY run, name, target, args_digest HAVING COUNT(*) > 1
+        ) AS c
+        GROUP BY run HAVING COUNT(*) > 1
+      ) AS s ON s.run = e.run
+      WHERE e.actor_kind = 'agent' AND e.kind = 'action' AND e.name IS NOT NULL AND e.ord IS NOT NULL
     ) AS e
   ) AS w
   WHERE same = twice AND same <> before
 ) AS p
-GROUP BY run, one, other HAVING COUNT(*) > 1;
+GROUP BY run, one, other, name, other_name HAVING COUNT(*) > 1;
 
 -- view: unheeded
 -- meaning: what the agent did after the first warning or request to stop since a person last decided, before the next decision

@@ -33,6 +33,7 @@ def test_ping_pong_looks_at_targets_and_arguments_and_at_actions_of_the_agent_in
     assert view("pingpong", "n", events=[row | {"target": str(row["at_ms"])} for row in turns("ababab")]) == []
     assert view("pingpong", "n", events=turns("ababab", actor_kind="operator")) == []
     assert view("pingpong", "n", events=turns("ababab", kind="model")) == []
+    assert view("pingpong", "name, other_name", events=turns("baba")) == [("a", "b")]
     split = [row | {"run": "xy"[index // 3]} for index, row in enumerate(turns("ababab"))]
     assert view("pingpong", "n", events=split) == []
 
