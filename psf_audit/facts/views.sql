@@ -462,9 +462,9 @@ FROM events AS a LEFT JOIN events AS b ON b.ref = a.ref - 1 AND b.source = a.sou
 WHERE a.prev_hash <> b.hash OR a.hash <> a.computed_hash OR a.at_ms < b.at_ms;
 
 -- view: sequences
--- meaning: a numbered run in one log: how many numbers it spans, how many entries it has, whether it ended
+-- meaning: a numbered run in one log: its lowest and highest number, how many it spans, how many entries it has, whether it ended
 -- kept
-SELECT source, run, MIN(ref) AS ref, MAX(seq) - MIN(seq) + 1 AS expected, COUNT(seq) AS found, COUNT(DISTINCT seq) AS numbers,
+SELECT source, run, MIN(ref) AS ref, MIN(seq) AS low, MAX(seq) AS high, MAX(seq) - MIN(seq) + 1 AS expected, COUNT(seq) AS found, COUNT(DISTINCT seq) AS numbers,
   MAX(CASE WHEN kind IN ('stop', 'complete') THEN 1 ELSE 0 END) AS ended
 FROM events WHERE run IS NOT NULL AND seq IS NOT NULL GROUP BY source, run;
 
@@ -524,3 +524,150 @@ FROM (SELECT source, MIN(ref) AS ref FROM events GROUP BY source) AS f
 JOIN events AS e ON e.ref = f.ref
 WHERE e.hash IS NOT NULL AND e.prev_hash IS NOT NULL AND REPLACE(e.prev_hash, '0', '') <> ''
   AND NOT EXISTS (SELECT 1 FROM events AS b WHERE b.hash = e.prev_hash);
+
+
+-- view: bursts
+-- meaning: calls, tokens or spend past a limit on less than a minute, twice over where its windows do not start at fixed times; calls in flight allowed
+-- kept
+SELECT limit_ref, resource, scope, amount, layer, per_seconds, who, MIN(ref) AS ref, MAX(used) AS used, MIN(at_ms) AS at_ms
+FROM (
+  SELECT m.limit_ref, m.resource, m.scope, m.amount, m.layer, m.per_seconds, m.who, m.factor, MIN(m.ref) AS ref, MIN(m.at_ms) AS at_ms,
+    MAX(m.at_ms) AS last_ms, SUM(m.measure) AS used, MAX(m.top) AS top
+  FROM (
+    SELECT s.limit_ref, s.resource, s.scope, s.amount, s.layer, s.per_seconds, s.who, e.ref, e.at_ms,
+      FLOOR(e.at_ms / (1000 * s.per_seconds)) AS cell, CASE WHEN l.aligned THEN 1 ELSE 2 END AS factor,
+      CASE WHEN s.resource = 'usd' THEN CAST(e.cost_usd AS DECIMAL(38, 9))
+        WHEN s.resource = 'tokens' THEN CAST(COALESCE(e.tokens_in, 0) + COALESCE(e.tokens_out, 0) AS DECIMAL(38, 9))
+        WHEN s.resource = 'actions' AND e.kind <> 'action' THEN CAST(0 AS DECIMAL(38, 9)) ELSE CAST(1 AS DECIMAL(38, 9)) END AS measure,
+      CASE s.resource WHEN 'usd' THEN e.cost_usd
+        WHEN 'tokens' THEN CAST(LEAST(COALESCE(e.tokens_in, 0) + COALESCE(e.tokens_out, 0), 900000000) AS DECIMAL(18, 9))
+        ELSE CAST(1 AS DECIMAL(18, 9)) END AS top
+    FROM (
+      SELECT DISTINCT limit_ref, resource, scope, amount, layer, per_seconds, who, minute FROM metered
+      WHERE per_seconds < 60 AND lag_seconds = 0 AND measure > amount
+    ) AS s
+    JOIN limits AS l ON l.ref = s.limit_ref
+    JOIN events AS e ON FLOOR(e.at_ms / 60000) = s.minute
+    LEFT JOIN tasks AS t ON t.task = e.task
+    LEFT JOIN (SELECT name, MAX(via) AS via FROM capabilities WHERE via IS NOT NULL GROUP BY name) AS c ON c.name = e.name
+    WHERE e.actor_kind = 'agent' AND e.kind IN ('action', 'model') AND (COALESCE(e.outcome, 'ok') = 'ok' OR e.cost_usd > 0)
+      AND (l.via IS NULL OR l.via = '*' OR l.via = COALESCE(e.via, c.via)) AND (l.like IS NULL OR e.name LIKE l.like ESCAPE '!')
+      AND s.who = CASE s.scope WHEN 'session' THEN e.session WHEN 'run' THEN e.run WHEN 'task' THEN COALESCE(t.root, e.task)
+        WHEN 'agent' THEN e.actor WHEN 'key' THEN e.credential WHEN 'tool' THEN e.name ELSE '*' END
+  ) AS m
+  GROUP BY m.limit_ref, m.resource, m.scope, m.amount, m.layer, m.per_seconds, m.who, m.factor, m.cell
+) AS b
+-- Where a log tells the minute alone, all that was done in one looks like a burst.
+WHERE used > (amount + 10 * top) * factor AND (at_ms <> last_ms OR MOD(at_ms, 60000) <> 0)
+GROUP BY limit_ref, resource, scope, amount, layer, per_seconds, who;
+
+-- view: past_target
+-- meaning: what went on with one target past a limit for each target: later than the minute that reached it, or more at once than calls in flight explain
+-- kept
+SELECT limit_ref, resource, amount, target, MIN(ref) AS ref, MAX(used) AS used, MIN(at_ms) AS at_ms
+FROM (
+  SELECT p.limit_ref, p.resource, p.amount, p.factor, p.target, p.n, p.ref, p.at_ms,
+    SUM(p.n) OVER (PARTITION BY p.limit_ref, p.target, p.bucket) AS used,
+    SUM(p.n) OVER (PARTITION BY p.limit_ref, p.target, p.bucket ORDER BY p.minute ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS upto
+  FROM (
+    SELECT l.ref AS limit_ref, l.resource, l.amount, e.target, FLOOR(e.at_ms / 60000) AS minute,
+      CASE WHEN l.per_seconds IS NULL OR l.aligned THEN 1 ELSE 2 END AS factor,
+      CASE WHEN l.per_seconds IS NULL THEN 0 ELSE FLOOR(e.at_ms / (1000 * l.per_seconds)) END AS bucket,
+      COUNT(*) AS n, MIN(e.ref) AS ref, MIN(e.at_ms) AS at_ms
+    FROM events AS e
+    LEFT JOIN (SELECT name, MAX(via) AS via FROM capabilities WHERE via IS NOT NULL GROUP BY name) AS c ON c.name = e.name
+    JOIN limits AS l ON l.scope = 'target' AND l.basis IN ('config', 'claim') AND l.bound AND l.layer IS DISTINCT FROM 'prompt'
+      AND l.amount IS NOT NULL AND COALESCE(l.on_breach, 'deny') IN ('deny', 'pause') AND COALESCE(l.per_seconds, 60) >= 60
+      AND l.resource IN ('actions', 'requests') AND (l.resource = 'requests' OR e.kind = 'action')
+      AND (l.via IS NULL OR l.via = '*' OR l.via = COALESCE(e.via, c.via)) AND (l.like IS NULL OR e.name LIKE l.like ESCAPE '!')
+    WHERE e.actor_kind = 'agent' AND e.kind IN ('action', 'model') AND COALESCE(e.outcome, 'ok') = 'ok' AND e.target IS NOT NULL
+    GROUP BY l.ref, l.resource, l.amount, l.per_seconds, l.aligned, e.target, FLOOR(e.at_ms / 60000),
+      CASE WHEN l.per_seconds IS NULL THEN 0 ELSE FLOOR(e.at_ms / (1000 * l.per_seconds)) END
+  ) AS p
+) AS x
+WHERE used > amount * factor AND (upto - n >= amount * factor OR used > (amount + 10) * factor)
+GROUP BY limit_ref, resource, amount, target;
+
+-- view: standing
+-- meaning: an approval by a person that acts behind a gate rest on which are not the same: other targets or other arguments
+-- kept
+SELECT approval_ref, name, MIN(ref) AS ref, MIN(at_ms) AS at_ms, COUNT(*) AS n
+FROM gated_acts
+WHERE approval_ref IS NOT NULL AND approver_kind = 'operator' AND approved_name = name
+GROUP BY approval_ref, name HAVING COUNT(DISTINCT target) > 1 OR COUNT(DISTINCT args_digest) > 1;
+
+-- view: decisions
+-- meaning: what people let go on: approvals and resumptions in the log and in records
+SELECT ref, run, at_ms, person, answers, shown, origin FROM approvals WHERE actor_kind = 'operator'
+UNION ALL
+SELECT ref, run, at_ms, actor, answers, shown, 'event' FROM events WHERE kind = 'resume' AND actor_kind = 'operator';
+
+-- view: rushed
+-- meaning: how many decisions, at different seconds, one person made within a minute; those of one second may have been one look
+SELECT person, minute, MIN(ref) AS ref, MIN(at_ms) AS at_ms, COUNT(DISTINCT second) AS n
+FROM (
+  SELECT person, ref, at_ms, FLOOR(at_ms / 60000) AS minute, FLOOR(at_ms / 1000) AS second FROM decisions
+  WHERE origin = 'event' AND person IS NOT NULL AND at_ms IS NOT NULL
+) AS d
+GROUP BY person, minute HAVING COUNT(DISTINCT second) > 1;
+
+-- view: misanswered
+-- meaning: what the agent did on the answer to a checkpoint that had one already, while the newest checkpoint of its run had none
+-- kept
+SELECT d.run, MIN(s.ref) AS ref, MIN(d.ref) AS answer_ref, SUM(s.n) AS n, MIN(s.first_ms) AS at_ms
+FROM (
+  SELECT e.run, e.ref, e.ord, e.answers, m.stretch, m.asked
+  FROM events AS e
+  JOIN marks AS m ON m.run = e.run AND m.ord = e.ord
+  JOIN events AS q ON q.run = e.run AND q.id = e.answers AND q.kind = 'checkpoint' AND q.ord < m.asked
+  WHERE e.kind IN ('approval', 'resume') AND e.actor_kind = 'operator'
+) AS d
+JOIN events AS c ON c.run = d.run AND c.ord = d.asked AND c.kind = 'checkpoint' AND c.id IS NOT NULL
+JOIN spans AS s ON s.run = d.run AND s.stretch = d.stretch AND s.mark >= d.ord
+WHERE EXISTS (
+  SELECT 1 FROM events AS b
+  WHERE b.run = d.run AND b.answers = d.answers AND b.actor_kind = 'operator' AND b.kind IN ('approval', 'refusal', 'resume') AND b.ord < d.asked)
+  AND NOT EXISTS (
+  SELECT 1 FROM events AS p
+  WHERE p.run = c.run AND p.answers = c.id AND p.actor_kind = 'operator' AND p.kind IN ('approval', 'refusal', 'resume') AND p.ord <= d.ord)
+GROUP BY d.run;
+
+-- view: warned
+-- meaning: what the agent did after somebody outside, or a person of the deployment, warned, where no person took note before it was done
+-- kept
+SELECT f.run, f.ref, f.actor, f.at_ms, SUM(s.n) AS n
+FROM (
+  SELECT e.run, m.stretch, MIN(e.ord) AS ord, MIN(e.ref) AS ref, MIN(e.at_ms) AS at_ms, MIN(e.actor) AS actor
+  FROM events AS e JOIN marks AS m ON m.run = e.run AND m.ord = e.ord
+  WHERE e.kind = 'warning' AND e.actor_kind IN ('third_party', 'operator') GROUP BY e.run, m.stretch
+) AS f
+JOIN spans AS s ON s.run = f.run AND s.stretch = f.stretch AND s.mark >= f.ord
+WHERE NOT EXISTS (
+  SELECT 1 FROM events AS o
+  WHERE o.run = f.run AND o.actor_kind = 'operator' AND o.kind IN ('ack', 'pause', 'start', 'change') AND o.ord > f.ord)
+GROUP BY f.run, f.ref, f.actor, f.at_ms;
+
+-- view: paid_twice
+-- meaning: the same creation, paid for more than once in a run while what it made before was there, as far as the log goes
+-- kept
+SELECT x.run, x.name, x.target, COALESCE(MAX(e.via), MAX(r.via)) AS via, MIN(e.ref) AS ref, COUNT(*) AS n, SUM(e.cost_usd) AS usd, MAX(e.at_ms) AS at_ms
+FROM repeats AS x
+JOIN reach AS r ON r.name = x.name AND r.effect = 'create'
+JOIN events AS e ON e.run = x.run AND e.name = x.name AND e.args_digest = x.args_digest AND e.target IS NOT DISTINCT FROM x.target
+WHERE e.actor_kind = 'agent' AND e.kind = 'action' AND COALESCE(e.outcome, 'ok') = 'ok' AND e.cost_usd > 0
+  AND NOT EXISTS (
+    SELECT 1 FROM events AS d
+    WHERE d.run = x.run AND d.actor_kind = 'agent' AND d.kind = 'action' AND COALESCE(d.outcome, 'ok') = 'ok'
+      AND d.name IN (SELECT k.name FROM reach AS k WHERE k.effect = 'delete'))
+GROUP BY x.run, x.name, x.target, x.args_digest
+HAVING COUNT(*) > 1 AND COALESCE(MIN(e.until_ms), MAX(e.at_ms) + 1) > MAX(e.at_ms);
+
+-- view: holes
+-- meaning: a numbered run of which the log lacks the start, or what stood between two of its parts
+-- kept
+SELECT run, ref, low, COALESCE(above, 0) AS above
+FROM (
+  SELECT run, ref, low, MAX(high) OVER (PARTITION BY run ORDER BY low, source ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS above
+  FROM sequences
+) AS p
+WHERE low > COALESCE(above, 0) + 1;
