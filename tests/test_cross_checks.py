@@ -22,7 +22,7 @@ from psf_audit.report.terminal import TERMINAL
 from tests import deployments
 from tests.deployments import DAY, RELEASE, Deployment, control, log
 
-RUBRIC = "psf-agentic@1.1.0"
+RUBRIC = "psf-agentic@1.2.0"
 Row = dict[str, Any]
 Files = dict[str, str]
 

@@ -29,6 +29,10 @@ DIGESTS = {
         "3feb176e27394b935834aad2b6bf90032f9eb6df8246fa2c5587617f729b270b",
         "9d143fd8e4d550eb4f935ad9e74cf2e6ff2ffe700b856aa505427f13bab63263",
     ),
+    "psf-agentic@1.2.0": (
+        "6d881017ee2675ba6ee3fbfecb28319259bac40f70d83360fffd3580ae224c24",
+        "d5a40f0339de82ea6a61143d86191c7d0693767ca1efdcd740d314ae70614164",
+    ),
 }
 
 

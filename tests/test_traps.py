@@ -20,7 +20,7 @@ from psf_audit.rendering import View
 from psf_audit.report.markdown import MARKDOWN
 from tests.deployments import DAY, RELEASE, Deployment, control, junit, tried
 
-RUBRIC = "psf-agentic@1.1.0"
+RUBRIC = "psf-agentic@1.2.0"
 Row = dict[str, Any]
 Files = Mapping[str, str]
 
@@ -573,3 +573,104 @@ def test_runs_are_told_apart_by_all_128_bits_of_their_ids(tmp_path: Path) -> Non
     assert broken(tmp_path / "two", "evidence/trace.json", two, "BOUND-03", CALLS) == []
     found = broken(tmp_path / "one", "evidence/trace.json", one, "BOUND-03", CALLS)
     assert [found for _, found in found] == ["2"]
+
+
+# ------------------------------------------------------------------------------------- a log held against its own rules
+
+LOG = "evidence/events.jsonl"
+TOOLS: Row = {
+    "agent": {
+        "capabilities": [
+            {"name": "index.publish", "kind": "tool", "effect": "publish", "reversible": False, "cost": "free"},
+            {"name": "ticket.move", "kind": "tool", "effect": "change", "cost": "free"},
+            {"name": "ticket.read", "kind": "tool", "effect": "read", "cost": "free"},
+        ]
+    }
+}
+BURST: Row = {
+    "guardrails": {
+        "limits": [{"resource": "requests", "amount": 2, "scope": "account", "per_seconds": 1, "aligned": True}]
+    }
+}
+
+
+def entries(*events: Row) -> str:
+    """A native log with these events; what one does not say of the agent's calls is filled in."""
+    base = {"run": "r-1", "kind": "action", "actor": "agent", "actor_kind": "agent", "outcome": "ok", "approval": None}
+    return "".join(json.dumps({**base, **event}) + "\n" for event in events)
+
+
+def moment(seconds: float) -> str:
+    return f"{DAY}T10:{int(seconds // 60):02d}:{seconds % 60:06.3f}Z"
+
+
+def yes(ident: str, seconds: float, **more: Any) -> Row:
+    who = {"kind": "approval", "id": ident, "actor": "r-okafor", "actor_kind": "operator"}
+    return {**who, "at": moment(seconds), "reason": "read it", "shown": "plan", **more}
+
+
+def published(digest: str, approval: str, seconds: float) -> Row:
+    call = {"name": "index.publish", "target": "index.example.net", "args_digest": digest}
+    return {**call, "approval": approval, "at": moment(seconds)}
+
+
+def test_one_yes_is_taken_for_every_publication(tmp_path: Path) -> None:
+    first, second = published("d1", "a-1", 60), published("d2", "a-2", 600)
+    asked = [yes("a-1", 0, name="index.publish"), first, yes("a-2", 500, name="index.publish")]
+    twin, trap = entries(*asked, second), entries(*asked[:2], {**second, "approval": "a-1"})
+    for number, id_ in enumerate(("CHECK-03", "AUDIT-04")):
+        why = "index.publish: one approval for different calls"
+        _, bad = differs(tmp_path / str(number), {LOG: twin}, {LOG: trap}, id_, why, **TOOLS)
+        assert bad.status is Status.CONTRADICTED
+
+
+def test_the_answer_to_the_first_checkpoint_is_given_to_all(tmp_path: Path) -> None:
+    def asked(ident: str, seconds: float) -> Row:
+        return {"kind": "checkpoint", "id": ident, "actor": "harness", "actor_kind": "system", "at": moment(seconds)}
+
+    def log(answer: str) -> str:
+        work = [{"name": "ticket.read", "target": "t-1", "at": moment(seconds)} for seconds in (100, 1300)]
+        return entries(asked("c-1", 0), yes("y-1", 60, answers="c-1"), work[0], asked("c-2", 1000),
+                       yes("y-2", 1100, answers=answer), work[1])  # fmt: skip
+
+    why = "took the answer to an earlier checkpoint for that to a new one"
+    _, bad = differs(tmp_path, {LOG: log("c-2")}, {LOG: log("c-1")}, "CHECK-05", why, **TOOLS)
+    assert bad.status is Status.CONTRADICTED
+
+
+def test_two_calls_in_turn_are_no_repetition_of_one(tmp_path: Path) -> None:
+    def turns(one: str, other: str) -> str:
+        names = [one, other] * 26
+        return entries(
+            *({"name": name, "target": "t-1", "at": moment(second * 10)} for second, name in enumerate(names))
+        )
+
+    polling, moving = turns("ticket.read", "http.head"), turns("ticket.read", "ticket.move")
+    _, bad = differs(tmp_path, {LOG: polling}, {LOG: moving}, "BOUND-07", "were made in turn and nothing", **TOOLS)
+    assert bad.status is Status.CONTRADICTED
+
+
+def test_a_burst_hides_in_a_quiet_minute(tmp_path: Path) -> None:
+    def calls(gap: float) -> str:
+        return entries(*({"name": "ticket.read", "target": "t-1", "at": moment(n * gap)} for n in range(14)))
+
+    _, bad = differs(
+        tmp_path, {LOG: calls(4)}, {LOG: calls(0.05)}, "BOUND-04", "rate for each account passed in a burst", via="*",
+        **BURST, **TOOLS,
+    )  # fmt: skip
+    assert bad.status is Status.CONTRADICTED
+
+
+def test_an_outsider_warned_and_nobody_took_note(tmp_path: Path) -> None:
+    warning = {"kind": "warning", "id": "w-1", "actor": "burble", "actor_kind": "third_party", "at": moment(10)}
+    noted = {"kind": "ack", "actor": "r-okafor", "actor_kind": "operator", "answers": "w-1", "at": moment(20)}
+    work = [{"name": "ticket.read", "target": f"t-{n}", "at": moment(60 + n)} for n in range(11)]
+    twin, trap = entries(warning, noted, *work), entries(warning, *work)
+    _, bad = differs(tmp_path, {LOG: twin}, {LOG: trap}, "BOUND-09", "went on after a warning by burble", **TOOLS)
+    assert bad.status is Status.CONTRADICTED
+
+
+def test_a_run_begins_in_the_middle(tmp_path: Path) -> None:
+    trap = entries(*({"name": "ticket.read", "seq": n, "at": moment(n)} for n in (7, 8)))
+    twin = entries(*({"name": "ticket.read", "seq": n, "at": moment(n)} for n in (1, 2)))
+    differs(tmp_path, {LOG: twin}, {LOG: trap}, "AUDIT-01", "before the first that is there", **TOOLS)
