@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from psf_audit.query import Answer, Answers, Session
 
-# A person reads nothing in less; and what comes twice or thrice need not be a loop.
+# A person reads nothing in less; and what comes twice or thrice need not be a loop. A log that begins after the first
+# quarter of a bill, or ends before the last, need not hold all that was billed.
 PARAMETERS: dict[str, Any] = {
     "min_review_ms": 5_000,
     "max_repeats": 3,
@@ -29,6 +30,7 @@ PARAMETERS: dict[str, Any] = {
     "stop_seconds": 60,
     "tolerance": Decimal("0.05"),
     "tolerance_usd": Decimal(1),
+    "edge": Decimal("0.25"),
 }
 
 

@@ -12,6 +12,31 @@ FROM past_ceiling;
 SELECT ref, 'run ' || run AS what, spent AS found, usd AS expected, 'usd' AS unit, at_ms
 FROM past_gate;
 
+-- check: past-interval
+-- title: worked on past the interval after which a person had to look
+SELECT x.ref, 'run ' || x.run AS what, CASE WHEN g.unit = 'seconds' THEN x.seconds ELSE x.actions END AS found, g.threshold AS expected, g.unit, x.first_ms AS at_ms
+FROM (
+  SELECT run, leg, stretch, MIN(ref) AS ref, MIN(first_ms) AS first_ms, FLOOR((MAX(last_ms) - MIN(first_ms)) / 1000) AS seconds, SUM(actions) AS actions
+FROM spans
+GROUP BY run, leg, stretch) AS x
+JOIN gates AS g ON g.trigger = 'interval' AND g.basis IN ('config', 'claim') AND g.bound AND g.layer IS DISTINCT FROM 'prompt' AND g.effect IN ('interrupt', 'ask')
+  AND g.threshold > 0 AND ((g.unit = 'seconds' AND x.seconds > g.threshold + $stop_seconds) OR (g.unit = 'actions' AND x.actions > g.threshold))
+WHERE EXISTS (
+  SELECT 1
+FROM usage AS u
+WHERE u.run = x.run AND (g.via IS NULL OR g.via = '*' OR g.via = u.via) AND (g.like IS NULL OR u.name LIKE g.like ESCAPE '!'));
+
+-- check: past-time
+-- title: outlived a limit of time
+SELECT t.ref, 'run ' || t.run AS what, t.seconds AS found, l.amount AS expected, 'seconds' AS unit, t.first_ms AS at_ms
+FROM stretches AS t
+JOIN limits AS l ON l.resource = 'seconds' AND l.basis IN ('config', 'claim') AND l.bound AND l.layer IS DISTINCT FROM 'prompt' AND l.per_seconds IS NULL AND l.like IS NULL
+  AND l.scope IN ('run', 'session', 'agent') AND COALESCE(l.on_breach, 'deny') IN ('deny', 'pause') AND t.seconds > l.amount + COALESCE(l.lag_seconds, 0) + $stop_seconds
+WHERE EXISTS (
+  SELECT 1
+FROM usage AS u
+WHERE u.run = t.run AND (l.via IS NULL OR l.via = '*' OR l.via = u.via));
+
 -- check: unanswered-checkpoint
 -- title: worked between a checkpoint and its answer
 SELECT MIN(ref) AS ref, 'run ' || run AS what, SUM(n) AS found, 0 AS expected, 'calls' AS unit, MIN(first_ms) AS at_ms
@@ -75,6 +100,15 @@ WHERE n > $max_turns;
 SELECT ref, COALESCE(name, 'an unnamed call') AS what, failures AS found, $max_failures AS expected, 'failures' AS unit, at_ms
 FROM retried
 WHERE failures > $max_failures;
+
+-- check: tasks
+-- title: tasks started more tasks, or deeper ones, than a limit allows
+SELECT COALESCE(u.ref, l.ref) AS ref, 'below ' || f.parent AS what, CASE WHEN l.resource = 'depth' THEN f.depth ELSE f.children END AS found, l.amount AS expected,
+  CASE WHEN l.resource = 'depth' THEN 'levels' ELSE 'tasks' END AS unit, u.first_ms AS at_ms
+FROM family AS f
+JOIN limits AS l ON l.bound AND l.basis IN ('config', 'claim') AND l.layer IS DISTINCT FROM 'prompt' AND COALESCE(l.on_breach, 'deny') IN ('deny', 'pause')
+  AND ((l.resource = 'fanout' AND f.children > l.amount) OR (l.resource = 'depth' AND f.depth > l.amount))
+LEFT JOIN (SELECT task, MIN(ref) AS ref, MIN(first_ms) AS first_ms FROM usage WHERE task IS NOT NULL GROUP BY task) AS u ON u.task = f.parent;
 
 -- check: after-end
 -- title: worked after it was complete, or after a stop
@@ -140,13 +174,25 @@ GROUP BY run
 HAVING MAX(ended) = 0;
 
 -- check: bill
--- title: the log and the bill differ
-SELECT b.ref, 'bill of ' || b.subject AS what, COALESCE(SUM(e.cost_usd), 0) AS found, b.amount_usd AS expected, 'usd' AS unit, b.to_ms AS at_ms
+-- title: the log and the bill of a provider differ
+SELECT d.ref, 'bill of ' || d.subject AS what, CASE WHEN d.usd > d.billed THEN d.usd ELSE d.upto END AS found, d.billed AS expected, 'usd' AS unit, d.to_ms AS at_ms
+FROM (
+  SELECT b.ref, b.subject, b.amount_usd AS billed, b.from_ms, b.to_ms, s.first_ms, s.last_ms, COUNT(u.ref) AS calls, COUNT(u.usd) AS priced,
+    COALESCE(SUM(CASE WHEN b.subject = '*' OR u.via = b.subject OR u.provider = b.subject THEN u.usd END), 0) AS usd,
+    COALESCE(SUM(u.usd), 0) AS upto, COALESCE(MAX(u.computed), 0) AS computed
 FROM records AS b
-LEFT JOIN events AS e ON e.at_ms >= b.from_ms AND e.at_ms <= b.to_ms AND (b.subject = '*' OR e.via = b.subject)
+CROSS JOIN (SELECT MIN(first_ms) AS first_ms, MAX(last_ms) AS last_ms FROM usage) AS s
+LEFT JOIN (SELECT DISTINCT via FROM usage) AS w ON w.via = b.subject
+LEFT JOIN usage AS u ON u.first_ms >= b.from_ms AND u.first_ms <= b.to_ms AND (b.subject = '*' OR u.via = b.subject OR u.provider = b.subject
+  OR (w.via IS NULL AND u.provider IS NULL AND u.kind = 'model' AND COALESCE(u.via, '') NOT IN ('aws', 'azure', 'gcp')))
 WHERE b.kind IN ('bill', 'reconciliation') AND b.subject IS NOT NULL AND b.amount_usd IS NOT NULL AND b.from_ms IS NOT NULL AND b.to_ms IS NOT NULL
-GROUP BY b.ref, b.subject, b.to_ms, b.amount_usd
-HAVING ABS(COALESCE(SUM(e.cost_usd), 0) - b.amount_usd) > b.amount_usd * $tolerance + $tolerance_usd;
+  AND b.decision IS DISTINCT FROM 'explained' AND NOT EXISTS (
+    SELECT 1
+FROM records AS q
+WHERE q.kind = 'reconciliation' AND q.decision = 'explained' AND q.reason IS NOT NULL AND q.subject = b.subject AND q.from_ms <= b.from_ms AND q.to_ms >= b.to_ms)
+GROUP BY b.ref, b.subject, b.from_ms, b.to_ms, b.amount_usd, s.first_ms, s.last_ms) AS d
+WHERE d.computed = 0 AND (d.usd > d.billed * (1 + $tolerance) + $tolerance_usd OR (d.upto < d.billed * (1 - $tolerance) - $tolerance_usd AND (d.calls = 0 OR d.priced > 0)
+  AND d.first_ms <= d.from_ms + (d.to_ms - d.from_ms) * $edge AND d.last_ms >= d.to_ms - (d.to_ms - d.from_ms) * $edge));
 
 -- check: accounts
 -- title: logs of the same calls that do not agree

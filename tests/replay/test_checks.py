@@ -38,6 +38,11 @@ def system(minute: float, kind: str, **values: Any) -> Row:
     return at(minute, kind=kind, actor_kind="system", **values)
 
 
+def spent(*costs: str, **values: Any) -> list[Row]:
+    """Calls with a cost at both ends of an hour and between them."""
+    return [good(m, cost_usd=c, **values) for m, c in zip((0, 58, 30), [*costs, "0", "0"], strict=False)]
+
+
 CALM = [
     good(0),
     good(1, name="other"),
@@ -49,6 +54,12 @@ CEILING = {"resource": "usd", "amount": 10, "scope": "run", "layer": "gateway", 
 GATE = {"trigger": "spend", "threshold": 5, "unit": "usd", "effect": "interrupt", "layer": "harness"}
 BILL = {"kind": "bill", "subject": "aws", "amount_usd": 100, "from_ms": START, "to_ms": START + 60 * MINUTE}
 
+INTERVAL = {"trigger": "interval", "threshold": 1800, "unit": "seconds", "effect": "interrupt", "layer": "harness"}
+TIME = {"resource": "seconds", "amount": 3600, "scope": "run", "layer": "harness", "on_breach": "deny"}
+TASKS = {"amount": 1, "scope": "task", "layer": "harness", "on_breach": "deny"}
+TREE = [good(1, task="b", parent="a"), good(2, task="c", parent="b")]
+LIST = {"dimension": "target", "effect": "allow", "layer": "gateway"}
+
 CASES: list[tuple[str, dict[str, list[Row]], str, str | None]] = [
     (
         "past-ceiling",
@@ -56,6 +67,38 @@ CASES: list[tuple[str, dict[str, list[Row]], str, str | None]] = [
         "usd of the run r",
         "24",
     ),
+    (
+        "past-ceiling",
+        {
+            "limits": [{**CEILING, "resource": "requests", "amount": 2, "per_seconds": 600, "aligned": True}],
+            "events": [good(m) for m in range(9)],
+        },
+        "requests of the run r",
+        "9",
+    ),
+    (
+        "past-interval",
+        {"gates": [INTERVAL], "events": [good(m) for m in range(0, 40, 5)]},
+        "run r",
+        "2100",
+    ),
+    (
+        "past-interval",
+        {"gates": [{**INTERVAL, "threshold": 3, "unit": "actions"}], "events": [good(m) for m in range(4)]},
+        "run r",
+        "4",
+    ),
+    ("past-time", {"limits": [TIME], "events": [good(0), good(70)]}, "run r", "4200"),
+    (
+        "tasks",
+        {
+            "limits": [{**TASKS, "resource": "fanout"}],
+            "events": [good(0, task="a"), *TREE, good(3, task="d", parent="a")],
+        },
+        "below a",
+        "2",
+    ),
+    ("tasks", {"limits": [{**TASKS, "resource": "depth"}], "events": [good(0, task="a"), *TREE]}, "below b", "2"),
     ("past-gate", {"gates": [GATE], "events": [good(m, cost_usd="4") for m in range(4)]}, "run r", "16"),
     ("unanswered-checkpoint", {"events": [ask(0), good(1), good(2)]}, "run r", "2"),
     (
@@ -133,7 +176,22 @@ CASES: list[tuple[str, dict[str, list[Row]], str, str | None]] = [
         None,
     ),
     ("unended", {"events": [good(0, seq=1)]}, "run r", None),
-    ("bill", {"records": [BILL], "events": [good(0, cost_usd="80", via="aws")]}, "bill of aws", "80"),
+    ("bill", {"records": [BILL], "events": spent("40", "40", via="aws")}, "bill of aws", "80"),
+    ("bill", {"records": [BILL], "events": spent("110", provider="aws", via="gateway")}, "bill of aws", "110"),
+    *[
+        (
+            "outside",
+            {"boundaries": [{**LIST, "pattern": pattern, **more}], "events": [good(0, target=target)]},
+            f"{more.get('dimension', 'target')} {target}",
+            "1",
+        )
+        for pattern, target, more in (
+            ("10.0.0.0/8", "11.0.0.1", {}),
+            ("2001:db8::/32", "https://[2001:db9::1]/x", {}),
+            ("*.example.net", "https://evil.org/a.example.net", {}),
+            ("docs/*", "src/a.py", {"dimension": "path"}),
+        )
+    ],
     ("alerts", {"events": [system(0, "alert", id="a", name="spend")]}, "spend", None),
     (
         "accounts",
@@ -156,35 +214,68 @@ def test_a_check_finds_what_it_is_for(check: str, tables: dict[str, list[Row]], 
     assert (what, number) in [(row[0], row[1]) for row in rows]
 
 
-def test_every_check_has_a_case() -> None:
-    assert {case[0] for case in CASES} == {check.id for check in checks.checks()}
+def test_every_check_has_a_case_and_an_honest_twin() -> None:
+    known = {check.id for check in checks.checks()}
+    assert {case[0] for case in CASES} == known
+    assert {case[0] for case in CALMER} == known
 
 
 def test_a_calm_log_has_nothing_to_say() -> None:
     assert found(events=CALM) == {}
 
 
-CALMER: dict[str, dict[str, list[Row]]] = {
-    "past-ceiling": {"limits": [CEILING], "events": [good(m, cost_usd="2") for m in range(5)]},
-    "past-gate": {"gates": [GATE], "events": [good(0, cost_usd="4"), person(1, reason="r"), good(2, cost_usd="4")]},
-    "created-again": {"events": [good(0), good(1, duplicate_of="t", outcome="denied")]},
-    "repeated": {"events": [good(m, args_digest="d") for m in range(3)]},
-    "ping-pong": {"events": [good(m, name="abc"[m % 3]) for m in range(12)]},
-    "retried": {"events": [good(m, args_digest="d", outcome="error" if m % 3 else "ok") for m in range(9)]},
-    "after-end": {"events": [good(0), system(1, "complete"), system(2, "start"), good(3)]},
-    "ignored": {"events": [system(0, "warning"), person(1, name="x", answers="y"), good(2)]},
-    "sequence": {"events": [good(0, seq=4), good(1, seq=5)]},
-    "clock": {"events": [good(1), good(1)]},
-    "chain": {"events": [good(0, hash="a", computed_hash="a", prev_hash="0" * 64)]},
-    "unended": {"events": [good(0, seq=1), system(1, "complete", seq=2)]},
-    "bill": {"records": [BILL], "events": [good(0, cost_usd="99", via="aws")]},
-    "alerts": {"events": [system(0, "alert", id="a"), person(1, "ack", answers="a")]},
-}
+PAY = {"capabilities": [{"name": "pay", "effect": "pay"}]}
+YES = person(0, id="yes", name="pay", target="t", reason="invoice 7")
+
+# Of every check a log that is like one that it finds something in, and has nothing wrong with it.
+CALMER: list[tuple[str, dict[str, list[Row]]]] = [
+    ("past-ceiling", {"limits": [CEILING], "events": [good(m, cost_usd="2") for m in range(5)]}),
+    ("past-ceiling", {"limits": [CEILING], "events": [good(0, cost_usd="9"), good(1, cost_usd="9")]}),
+    ("past-gate", {"gates": [GATE], "events": [good(0, cost_usd="4"), person(1, reason="r"), good(2, cost_usd="4")]}),
+    ("past-interval", {"gates": [INTERVAL], "events": [good(0), good(29), person(30), good(31), good(59)]}),
+    ("past-interval", {"gates": [{**INTERVAL, "like": "other"}], "events": [good(0), good(90)]}),
+    ("past-time", {"limits": [TIME], "events": [good(0), good(60)]}),
+    ("unanswered-checkpoint", {"events": [good(0), ask(1, id="q"), person(2, answers="q"), good(3)]}),
+    ("unapproved", {**PAY, "events": [YES, good(1, name="pay", approval="yes")]}),
+    ("approved-by-agent", {"events": [YES]}),
+    ("approved-unread", {"events": [ask(0, id="q"), {**YES, "at_ms": START + MINUTE, "answers": "q"}]}),
+    ("standing-approval", {"events": [YES, person(1, name="pay", args_digest="d"), person(2, name="x", answers="q")]}),
+    *[
+        ("outside", {"boundaries": [{**LIST, "pattern": pattern, **more}], "events": [good(0, target=target)]})
+        for pattern, target, more in (
+            ("10.0.0.0/8", "10.0.0.1:443", {}),
+            ("2001:db8::/32", "https://[2001:db8::1]/x", {}),
+            ("*.example.net", "https://A.Example.net/x", {}),
+            ("docs/*", "docs/a.md", {"dimension": "path"}),
+        )
+    ],
+    ("created-again", {"events": [good(0), good(1, duplicate_of="t", outcome="denied")]}),
+    ("repeated", {"events": [good(m, args_digest="d") for m in range(3)]}),
+    ("ping-pong", {"events": [good(m, name="abc"[m % 3]) for m in range(12)]}),
+    ("retried", {"events": [good(m, args_digest="d", outcome="error" if m % 3 else "ok") for m in range(9)]}),
+    ("tasks", {"limits": [{**TASKS, "resource": "fanout"}], "events": [good(0, task="a"), *TREE]}),
+    ("after-end", {"events": [good(0), system(1, "complete"), system(2, "start"), good(3)]}),
+    ("ignored", {"events": [system(0, "warning"), person(1, name="x", answers="y"), good(2)]}),
+    ("refused-to-stop", {"events": [system(0, "stop_request", id="s"), person(1, "refusal", answers="s")]}),
+    ("unattributed", {"events": [good(0), good(1, kind="model", target=None, reason=None), person(2, target=None)]}),
+    ("sequence", {"events": [good(0, seq=4), good(1, seq=5)]}),
+    ("clock", {"events": [good(1), good(1)]}),
+    ("chain", {"events": [good(0, hash="a", computed_hash="a", prev_hash="0" * 64)]}),
+    ("unended", {"events": [good(0, seq=1), system(1, "complete", seq=2)]}),
+    ("bill", {"records": [BILL], "events": spent("99", via="aws")}),
+    # What others are charged for, or people spend, is on other bills; what begins late need not hold all of this one.
+    ("bill", {"records": [BILL], "events": [*spent("99", via="aws"), good(5, cost_usd="70", via="gcp")]}),
+    ("bill", {"records": [BILL], "events": [*spent("99", via="aws"), person(5, cost_usd="70", via="aws")]}),
+    ("bill", {"records": [BILL], "events": [good(40, cost_usd="9", via="aws"), good(59, cost_usd="9", via="aws")]}),
+    ("bill", {"records": [{**BILL, "subject": "aws", "decision": "explained"}], "events": spent("9", via="aws")}),
+    ("accounts", {"events": [good(0)]}),
+    ("alerts", {"events": [system(0, "alert", id="a"), person(1, "ack", answers="a")]}),
+]
 
 
-@pytest.mark.parametrize("check", CALMER)
-def test_a_check_lets_pass_what_is_right(check: str) -> None:
-    assert check not in found(**CALMER[check])
+@pytest.mark.parametrize(("check", "tables"), CALMER, ids=[f"{case[0]}-{number}" for number, case in enumerate(CALMER)])
+def test_a_check_lets_pass_what_is_right(check: str, tables: dict[str, list[Row]]) -> None:
+    assert check not in found(**tables)
 
 
 def test_what_is_told_is_the_longest_stretch_and_the_tree() -> None:
