@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from psf_audit import collection, rubric, schemas
+from psf_audit import collection, query, rubric, schemas
 from psf_audit.artifact import EvidenceFormat
 from psf_audit.errors import ExitCode
 from psf_audit.facts.tables import TABLES
@@ -16,6 +16,7 @@ from psf_audit.facts.views import views
 from psf_audit.model import Status, Verdict
 from psf_audit.plugins import discover
 from psf_audit.rendering import ReportFormat
+from psf_audit.replay import checks
 
 ROOT = Path(__file__).resolve().parent.parent
 PART = re.compile(r"(<!-- generated: (?P<name>[a-z_]+)(?: (?P<argument>[^>]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -141,6 +142,16 @@ def tables(_: str) -> str:
 def view_list(_: str) -> str:
     """The views that criteria read."""
     return _table(["view", "meaning"], [[f"`{view.name}`", view.meaning] for view in views()])
+
+
+def replay_checks(_: str) -> str:
+    """What a replay looks for in a log, and the views that say it."""
+    known = {view.name for view in views()} | TABLES.keys()
+    rows = []
+    for check in checks.checks():
+        read = sorted(query.names(check.sql, frozenset(known)))
+        rows.append([f"`{check.id}`", check.title, ", ".join(f"`{name}`" for name in read)])
+    return _table(["check", "a row of it", "read from"], rows)
 
 
 def controls(argument: str) -> str:

@@ -3,115 +3,64 @@
 A normal run is one that the log shows complete, with no alert, no request to stop, no stop by a person and no incident
 on record. What a guardrail would have kept from a normal run is interrupted, not saved, and a stop that does so is a
 false one. So for every guardrail: what it would have cost + saved + interrupted = what was spent.
+
+The log is read twice: once for what there is, once to play it in a world for each guardrail and in one for all.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from psf_audit.replay.guardrails import REFUSES, STOPS, Guardrail
-from psf_audit.replay.steps import GRAINS, Log, Position, Step, played
-from psf_audit.replay.triggers import Refusal, Stops, trigger
+from psf_audit.replay.steps import GRAINS, Log, Position, Step
+from psf_audit.replay.survey import Survey, survey
+from psf_audit.replay.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from psf_audit.replay.guards import Guard
+    from psf_audit.replay.lists import Touched
+    from psf_audit.replay.triggers import Refused
 
 EDGES = 240
-MOST_MARKS = 400
 MOST_LISTED = 20
-
-_TROUBLE = frozenset({"alert", "stop_request"})
-_MARKED = frozenset(
-    {"approval", "refusal", "resume", "checkpoint", "pause", "alert", "warning", "stop_request", "stop", "complete"}
-)
-
-
-@dataclass(slots=True)
-class Run:
-    """How a run went, as far as the log says."""
-
-    complete: bool = False
-    troubled: bool = False
-
-    @property
-    def is_normal(self) -> bool:
-        """Whether it ended well, with nothing that anybody had to look into."""
-        return self.complete and not self.troubled
-
-
-@dataclass(slots=True)
-class Survey:
-    """What the log holds, from one look at it."""
-
-    events: int = 0
-    calls: int = 0
-    unpriced: int = 0
-    first: int | None = None
-    last: int | None = None
-    working_from: int | None = None
-    working_until: int | None = None
-    nano: int = 0
-    runs: dict[str, Run] = field(default_factory=dict)
-    marks: list[tuple[int, str]] = field(default_factory=list)
-    unmarked: int = 0
-
-    def is_normal(self, run: str | None) -> bool:
-        """Whether a run is a normal one; what stands outside any run is not."""
-        return run is not None and run in self.runs and self.runs[run].is_normal
-
-    @property
-    def normal(self) -> int:
-        """How many runs are normal."""
-        return sum(1 for run in self.runs.values() if run.is_normal)
-
-
-def survey(log: Log, incidents: frozenset[str]) -> Survey:
-    """What the log holds; `incidents` are runs that an incident on record names."""
-    found = Survey()
-    for step in log:
-        found.events += 1
-        found.first = step.at if found.first is None else found.first
-        found.last = step.at
-        if step.run is not None:
-            run = found.runs.setdefault(step.run, Run(troubled=step.run in incidents))
-            run.complete = run.complete or step.kind == "complete"
-            run.troubled = run.troubled or _is_trouble(step)
-        if step.is_call or step.is_charge:
-            found.working_from = step.at if found.working_from is None else found.working_from
-            found.working_until = max(found.working_until or 0, step.until)
-            found.nano += step.cost if step.is_charge else 0
-        found.calls += step.is_call
-        found.unpriced += step.is_call and not step.priced
-        if step.kind in _MARKED:
-            if len(found.marks) < MOST_MARKS:
-                found.marks.append((step.at, step.kind))
-            else:
-                found.unmarked += 1
-    return found
-
-
-def _is_trouble(step: Step) -> bool:
-    return step.kind in _TROUBLE or (step.kind == "stop" and step.actor_kind in {"operator", None})
-
-
-# ----------------------------------------------------------------------------------------------------------- accounts
 
 
 @dataclass(slots=True)
 class Split:
-    """Nano-dollars by what would have become of them."""
+    """Grains of money by what would have become of them.
+
+    `spent` is what had been spent when the guardrail first stopped or refused something, `after` what was spent all the
+    same later; `running` is the part of saved and interrupted that was running already when it was cut off.
+    """
 
     spent: int = 0
+    after: int = 0
     saved: int = 0
     interrupted: int = 0
     running: int = 0
 
+    @property
+    def kept(self) -> int:
+        """What would not have been spent."""
+        return self.saved + self.interrupted
+
+    def keep(self, grains: int, *, normal: bool, running: bool = False) -> None:
+        """Write down what would not have been spent."""
+        if normal:
+            self.interrupted += grains
+        else:
+            self.saved += grains
+        self.running += grains if running else 0
+
 
 @dataclass(slots=True)
 class Held:
-    """What one stop, or one list of refusals, would have kept from happening."""
+    """What a guardrail would have kept one of those that it counts for from doing, from `position` on."""
 
     position: Position
     money: Split = field(default_factory=Split)
@@ -119,34 +68,44 @@ class Held:
     refs: list[int] = field(default_factory=list)
     cut: set[str] = field(default_factory=set)
 
-    def call(self, step: Step, *, normal: bool) -> None:
-        """Note a call that would not have happened."""
-        self.calls += 1
-        if len(self.refs) < MOST_LISTED:
-            self.refs.append(step.ref)
-        self.cuts(step, normal=normal)
+    def keep(self, step: Step, *, normal: bool) -> None:
+        """A step would not have happened."""
+        if step.is_call:
+            self.calls += 1
+            if len(self.refs) < MOST_LISTED:
+                self.refs.append(step.ref)
+        self.money.keep(_cost(step), normal=normal)
+        self._lose(step, normal=normal and step.is_call)
 
-    def cuts(self, step: Step, *, normal: bool) -> None:
-        """Note that a normal run would have lost something."""
+    def cut_off(self, step: Step, before: int, *, normal: bool) -> None:
+        """What a step started would have been cut off when it had cost so much."""
+        lost = _cost(step) - before
+        self.money.keep(lost, normal=normal, running=True)
+        self._lose(step, normal=normal and lost > 0)
+
+    def _lose(self, step: Step, *, normal: bool) -> None:
         if normal and step.run is not None:
             self.cut.add(step.run)
 
 
+def _cost(step: Step) -> int:
+    return step.cost * GRAINS if step.is_charge else 0
+
+
 @dataclass(slots=True)
 class Account:
-    """What one guardrail would have changed. `late` is the same if every answer in the log had let it go on."""
+    """What one guardrail would have changed, alone.
+
+    `acted` is for whom it would have acted, and when first; `times` how often it would have acted in all, the answers
+    being those of the log. `unanswered` is the same if nobody had answered: what it stopped stays stopped.
+    """
 
     guardrail: Guardrail
-    stops: Stops = field(default_factory=Stops)
     held: dict[str, Held] = field(default_factory=dict)
-    late: dict[str, Held] = field(default_factory=dict)
+    unanswered: dict[str, Held] = field(default_factory=dict)
+    times: int = 0
     unseen: int = 0
     unseen_nano: int = 0
-
-    @property
-    def refuses(self) -> bool:
-        """Whether its guardrail refuses single calls."""
-        return self.guardrail.effect == REFUSES
 
     @property
     def counts(self) -> bool:
@@ -158,11 +117,12 @@ class Account:
         """When and for whom it would first have acted."""
         return min(((held.position, who) for who, held in self.held.items()), default=None)
 
-    def total(self, *, late: bool = False) -> Split:
+    def total(self, *, unanswered: bool = False) -> Split:
         """The money of everybody it would have stopped."""
-        splits = [held.money for held in (self.late if late else self.held).values()]
+        splits = [held.money for held in (self.unanswered if unanswered else self.held).values()]
         return Split(
             sum(split.spent for split in splits),
+            sum(split.after for split in splits),
             sum(split.saved for split in splits),
             sum(split.interrupted for split in splits),
             sum(split.running for split in splits),
@@ -170,7 +130,7 @@ class Account:
 
     @property
     def false_stops(self) -> int:
-        """How many of its stops would have cut a normal run."""
+        """How many of those it would have stopped lost something of a normal run."""
         return sum(1 for held in self.held.values() if held.cut)
 
     @property
@@ -195,7 +155,10 @@ class Curve:
 
 @dataclass(slots=True)
 class Result:
-    """Everything that a log says of a set of guardrails. `together` is what all of them would have changed at once."""
+    """Everything that a log says of a set of guardrails.
+
+    `together` is what all that count would have changed, in force at once; `together_by` the first of them to act.
+    """
 
     survey: Survey
     accounts: list[Account]
@@ -204,126 +167,187 @@ class Result:
     curve: Curve | None
 
 
-def replay(log: Log, guardrails: Sequence[Guardrail], incidents: frozenset[str] = frozenset()) -> Result:
-    """What each guardrail would have done: one look for what there is, one for when, one for what had been spent."""
-    found = survey(log, incidents)
-    accounts = [Account(guardrail) for guardrail in guardrails]
-    _find_stops(log, accounts)
-    books = _Books(found, accounts)
+def replay(
+    log: Log,
+    guardrails: Sequence[Guardrail],
+    incidents: frozenset[str] = frozenset(),
+    judge: Callable[[Iterable[Guardrail], Collection[Touched]], Mapping[Guardrail, Refused]] | None = None,
+) -> Result:
+    """What each guardrail would have done. `judge` says what lists refuse, of what was touched; see `lists`."""
+    listed = [each for each in guardrails if each.goes_by_lists]
+    found = survey(log, incidents, touches=bool(listed))
+    refused = judge(listed, found.touched) if judge is not None and listed else {}
+    accounts = [Account(each) for each in guardrails]
+    alone = [_Alone(account, found) for account in accounts]
+    worlds = [World([books.account.guardrail], books, refused) for books in alone]
+    joint = _Joint(found)
+    counting = [account.guardrail for account in accounts if account.counts]
+    if counting:
+        worlds.append(World(counting, joint, refused))
     line = _Line(found)
     for step in log:
         if step.is_charge:
             line.add(step)
-        if step.is_charge or step.is_call:
-            books.add(step)
-    return Result(found, accounts, books.together, books.together_by, line.curve())
+        for world in worlds:
+            world.begin(step)
+    for world in worlds:
+        world.finish()
+    for books in alone:
+        books.close()
+    joint.close()
+    return Result(found, accounts, joint.held, joint.by, line.curve())
 
 
-def _find_stops(log: Log, accounts: Sequence[Account]) -> None:
-    triggers = []
-    for account in accounts:
-        if account.guardrail.effect != REFUSES:
-            triggers.append(trigger(account.guardrail))
-            account.stops = triggers[-1].stops
-    refusals = [(Refusal(account.guardrail), account.stops) for account in accounts if account.refuses]
-
-    def begins(step: Step) -> None:
-        for each in triggers:
-            each.begin(step)
-        for refusal, stops in refusals:
-            if refusal.refuses(step):
-                stops.add(refusal.guardrail.who(step) or "", (step.at, step.place - 1))
-
-    def ends(step: Step) -> None:
-        for each in triggers:
-            each.end(step)
-
-    played(log, begins, ends)
-    for each in triggers:
-        each.finish()
+# --------------------------------------------------------------------------------------------------------------- books
 
 
-class _Books:
-    """The last look: what every step cost, and which part of it comes after a stop."""
+class _Alone:
+    """The books of a world with one guardrail: for each of whom it counts for, what they spent and did not."""
 
-    def __init__(self, found: Survey, accounts: list[Account]) -> None:
+    def __init__(self, account: Account, found: Survey) -> None:
+        self.account = account
         self._found = found
-        self._accounts = accounts
-        self._refusals = {id(account): Refusal(account.guardrail) for account in accounts if account.refuses}
-        for account in accounts:
-            account.held = {who: Held(position) for who, position in account.stops.first.items()}
-            if account.guardrail.effect == STOPS:
-                account.late = {who: Held(position) for who, position in account.stops.last.items()}
-        first = min(
-            (
-                (held.position, index)
-                for index, account in enumerate(accounts)
-                if account.counts
-                for held in account.held.values()
-            ),
-            default=None,
-        )
-        self.together = None if first is None else Held(first[0])
-        self.together_by = None if first is None else accounts[first[1]].guardrail
+        self._settled: defaultdict[str, int] = defaultdict(int)
+        self._accruing: defaultdict[str, dict[int, Step]] = defaultdict(dict)
 
-    def add(self, step: Step) -> None:
-        """Write one step down in every account."""
+    def unseen(self, guard: Guard, step: Step) -> None:
+        """Count what the guardrail does not see."""
+        del guard
+        self.account.unseen += 1
+        self.account.unseen_nano += step.cost if step.is_charge else 0
+
+    def happens(self, step: Step, who: Sequence[tuple[Guard, str]]) -> None:
+        """Write down what is spent at once."""
+        for _, name in who:
+            if step.until > step.at:
+                self._accruing[name][step.place] = step
+            elif step.is_charge:
+                self._settled[name] += step.cost * GRAINS
+            # Had nobody answered, it would still be stopped.
+            stopped = self.account.unanswered.get(name)
+            if stopped is not None:
+                stopped.keep(step, normal=self._found.is_normal(step.run))
+
+    def ends(self, step: Step, who: Sequence[tuple[Guard, str]]) -> None:
+        """Write down what accrued."""
+        self._settle(step, who, _cost(step))
+
+    def cut(self, step: Step, who: Sequence[tuple[Guard, str]], position: Position) -> None:
+        """Write down what accrued before it was cut off, and what would have been lost."""
+        before = step.accrued(max(step.at, position[0])) if step.is_charge else 0
+        self._settle(step, who, before)
         normal = self._found.is_normal(step.run)
-        earliest: Position | None = None
-        for account in self._accounts:
-            position = self._enter(account, step, normal=normal)
-            if account.counts and position is not None and (earliest is None or position < earliest):
-                earliest = position
-        if self.together is not None:
-            _divide(self.together, step, earliest, normal=normal)
+        for _, name in who:
+            held = self.account.held.get(name) or self._hold(name, position)
+            held.cut_off(step, before, normal=normal)
+            if name in self.account.unanswered and self.account.unanswered[name].position == position:
+                self.account.unanswered[name].cut_off(step, before, normal=normal)
 
-    def _enter(self, account: Account, step: Step, *, normal: bool) -> Position | None:
-        """Write a step down in one account; when its guardrail would have stopped or refused it, None for never."""
-        guardrail = account.guardrail
-        refused = account.refuses and self._refusals[id(account)].refuses(step)
-        if not guardrail.reaches(step):
-            return None
-        who = guardrail.who(step)
-        if who is None:
-            account.unseen += 1
-            account.unseen_nano += step.cost if step.is_charge else 0
-            return None
-        held = account.held.get(who)
-        if held is None:
-            return None
-        if guardrail.effect == STOPS:
-            _divide(held, step, held.position, normal=normal)
-            _divide(account.late[who], step, account.late[who].position, normal=normal)
-            return held.position
-        if step.is_charge and step.position <= held.position:
-            held.money.spent += step.accrued(max(step.at, held.position[0]))
-        if not refused:
-            return None
-        position = (step.at, step.place - 1)
-        _divide(held, step, position, normal=normal)
-        return position
+    def _settle(self, step: Step, who: Sequence[tuple[Guard, str]], grains: int) -> None:
+        for _, name in who:
+            del self._accruing[name][step.place]
+            if not self._accruing[name]:
+                del self._accruing[name]
+            self._settled[name] += grains
+
+    def kept(self, step: Step, who: Sequence[tuple[Guard, str]]) -> None:
+        """Write down what would not have happened."""
+        normal = self._found.is_normal(step.run)
+        for _, name in who:
+            self.account.held[name].keep(step, normal=normal)
+            if name in self.account.unanswered:
+                self.account.unanswered[name].keep(step, normal=normal)
+
+    def acts(self, guard: Guard, who: str, position: Position) -> None:
+        """Count how often it acts; what it refuses is refused at once."""
+        self.account.times += 1
+        if guard.is_refusing and who not in self.account.held:
+            self._hold(who, position)
+
+    def stops(self, guard: Guard, who: str, position: Position) -> None:
+        """Note the first stop of somebody."""
+        del guard
+        if who not in self.account.held:
+            self._hold(who, position)
+
+    def _hold(self, who: str, position: Position) -> Held:
+        running = sum(step.accrued(max(step.at, position[0])) for step in self._accruing.get(who, {}).values())
+        spent = self._settled[who] + running
+        held = self.account.held[who] = Held(position, Split(spent=spent))
+        if self.account.guardrail.asks:
+            self.account.unanswered[who] = Held(position, Split(spent=spent))
+        return held
+
+    def close(self) -> None:
+        """Write down what was spent after the first stop."""
+        for who, held in self.account.held.items():
+            held.money.after = self._settled[who] - held.money.spent
 
 
-def _divide(held: Held, step: Step, position: Position | None, *, normal: bool) -> None:
-    """Put a step's cost where it belongs: before the stop, after it, or in part."""
-    whole = step.cost * GRAINS if step.is_charge else 0
-    if position is None:
-        held.money.spent += whole
-        return
-    if step.position > position:
-        before = 0
-        if step.is_call:
-            held.call(step, normal=normal)
-    else:
-        before = step.accrued(max(step.at, position[0])) if whole else 0
-        held.money.running += whole - before
-        if whole > before:
-            held.cuts(step, normal=normal)
-    held.money.spent += before
-    if normal:
-        held.money.interrupted += whole - before
-    else:
-        held.money.saved += whole - before
+class _Joint:
+    """The books of the world with all guardrails: one account for everybody."""
+
+    def __init__(self, found: Survey) -> None:
+        self.held: Held | None = None
+        self.by: Guardrail | None = None
+        self._found = found
+        self._settled = 0
+        self._accruing: dict[int, Step] = {}
+
+    def unseen(self, guard: Guard, step: Step) -> None:
+        """It is told of each guardrail alone."""
+
+    def happens(self, step: Step, who: Sequence[tuple[Guard, str]]) -> None:
+        """Write down what is spent at once."""
+        del who
+        if step.until > step.at:
+            self._accruing[step.place] = step
+        elif step.is_charge:
+            self._settled += step.cost * GRAINS
+
+    def ends(self, step: Step, who: Sequence[tuple[Guard, str]]) -> None:
+        """Write down what accrued."""
+        del who
+        del self._accruing[step.place]
+        self._settled += _cost(step)
+
+    def cut(self, step: Step, who: Sequence[tuple[Guard, str]], position: Position) -> None:
+        """Write down what accrued before it was cut off, and what would have been lost."""
+        del who
+        before = step.accrued(max(step.at, position[0])) if step.is_charge else 0
+        held = self.held or self._hold(position)
+        del self._accruing[step.place]
+        self._settled += before
+        held.cut_off(step, before, normal=self._found.is_normal(step.run))
+
+    def kept(self, step: Step, who: Sequence[tuple[Guard, str]]) -> None:
+        """Write down what would not have happened."""
+        del who
+        if self.held is not None:
+            self.held.keep(step, normal=self._found.is_normal(step.run))
+
+    def acts(self, guard: Guard, who: str, position: Position) -> None:
+        """What it refuses is refused at once."""
+        if guard.is_refusing:
+            self.stops(guard, who, position)
+
+    def stops(self, guard: Guard, who: str, position: Position) -> None:
+        """Note which guardrail stops or refuses something first, and what had been spent in all."""
+        del who
+        if self.held is None:
+            self._hold(position)
+        if self.by is None:
+            self.by = guard.guardrail
+
+    def _hold(self, position: Position) -> Held:
+        running = sum(step.accrued(max(step.at, position[0])) for step in self._accruing.values())
+        self.held = Held(position, Split(spent=self._settled + running))
+        return self.held
+
+    def close(self) -> None:
+        """Write down what was spent after the first stop."""
+        if self.held is not None:
+            self.held.money.after = self._settled - self.held.money.spent
 
 
 class _Line:

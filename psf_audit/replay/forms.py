@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 3
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+# The columns of a table; the last is left out where no guardrail interrupts anything.
 HEADER = ("would have stopped", "at (UTC)", "spent by then", "saved", "interrupted")
-SWEEP_HEADER = ("guardrail", "stops", "false stops", "saved", "interrupted")
+SWEEP_HEADER = ("guardrail", "stops", "false stops", "saved", "if nobody answers", "interrupted")
 NORMAL = (
     "A normal run ended complete, with no alert, request to stop, stop by a person or incident on record: what a "
     "guardrail would have kept from it is interrupted, not saved."
 )
-RUNNING = "was already running when the first of them stopped it: saved only if the stop also ends what was started."
+RUNNING = "ran already when it was stopped: saved only if the stop ends it too."
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 # What stands on the same column as something else gives way to what decides more.
@@ -82,24 +83,20 @@ def title(replay: Replay) -> str:
     """The log in one line."""
     told = replay.told
     names = replay.logs[0].path if len(replay.logs) == 1 else plural(len(replay.logs), "log")
-    when = (
-        f"{(moment(told.first) or '')[:16].replace('T', ' ')} to {(moment(told.last) or '')[:16].replace('T', ' ')} UTC"
-    )
-    return f"{names}: {plural(told.events, 'event')}, {plural(told.runs, 'run')}, {when}"
+    first, last = ((moment(at) or "")[:16].replace("T", " ") for at in (told.first, told.last))
+    # The year once, where it is the same.
+    last = last[5:] if first[:5] == last[:5] else last
+    return f"{names}: {plural(told.events, 'event')}, {plural(told.runs, 'run')}, {first} to {last} UTC"
 
 
 def summary(replay: Replay) -> str:
-    """What was spent, and how long nobody looked."""
+    """What was spent, and how much and how long with nobody looking; each the most, of any stretch."""
     told = replay.told
-    parts = [f"Spent {money(told.spent)} USD in {plural(told.calls, 'call')}"]
     longest = dict(replay.longest)
-    if "seconds" in longest:
-        parts.append(f"longest without a person: {span(Decimal(longest['seconds'].found or 0))}")
-    more = [f"{money(Decimal(longest['usd'].found or 0))} USD"] if "usd" in longest else []
-    more += [f"{longest['calls'].found} calls"] if "calls" in longest else []
-    if more:
-        parts.append(f"most begun without one: {', '.join(more)}")
-    return "; ".join(parts) + "."
+    most = [span(Decimal(longest["seconds"].found or 0))] if "seconds" in longest else []
+    most += [f"{money(Decimal(longest['usd'].found or 0))} USD"] if "usd" in longest else []
+    unattended = f"; up to {' and '.join(most)} unattended" if most else ""
+    return f"Spent {money(told.spent)} USD in {plural(told.calls, 'call')}{unattended}."
 
 
 def notes(replay: Replay) -> list[str]:
@@ -153,7 +150,16 @@ def letters(tried: Sequence[Tried]) -> list[str]:
 
 
 def table(replay: Replay) -> list[tuple[str, ...]]:
-    """The rows of the table of guardrails, and of all of them together."""
+    """The table of guardrails and of all of them together, its header first; empty where none would have acted."""
+    rows = _rows(replay)
+    if not rows:
+        return []
+    whole = [HEADER, *rows]
+    interrupts = any(row[-1] not in {"none", "-"} for row in rows)
+    return whole if interrupts else [row[:-1] for row in whole]
+
+
+def _rows(replay: Replay) -> list[tuple[str, ...]]:
     tried = [each for each in single(replay) if each.at is not None]
     rows = []
     for each, letter in zip(tried, letters(tried), strict=True):
@@ -178,13 +184,15 @@ def _interrupted(value: Decimal, runs: int) -> str:
     return f"{money(value)}, {plural(runs, 'run')}" if runs else "none"
 
 
-def late(replay: Replay) -> list[str]:
-    """What gates would have saved if people had answered as the log has it, and always to go on."""
-    return [
-        f"{each.words}: asks {each.times} times; waved through as in the log, it still saves {money(each.late.saved)}."
-        for each in single(replay)
-        if each.late is not None
+def unanswered(replay: Replay) -> str:
+    """Of what asks people: what had been saved if nobody had answered; empty where people changed nothing."""
+    tried = [each for each in single(replay) if each.at is not None]
+    named = [
+        f"{letter or each.words} {money(each.unanswered.saved)}"
+        for each, letter in zip(tried, letters(tried), strict=True)
+        if each.unanswered is not None
     ]
+    return f"Saved if nobody had answered what asks: {', '.join(named)}." if named else ""
 
 
 def sweeps(replay: Replay) -> list[tuple[str, list[tuple[str, ...]]]]:
@@ -200,6 +208,7 @@ def _sweep(tried: Tried) -> tuple[str, ...]:
         str(stops),
         str(tried.false_stops),
         money(tried.money.saved),
+        money((tried.unanswered or tried.money).saved),
         _interrupted(tried.money.interrupted, tried.normal_runs),
     )
 

@@ -1,7 +1,7 @@
 """Guardrails as flags say them, made into rows of the same tables that manifests and configuration fill.
 
     --limit AMOUNT UNIT [/SCOPE] [/WINDOW] [,OPTION]...    100usd/session  500usd/account/day,lag=8h  1repeats/run
-    --rate  AMOUNT [UNIT] /WINDOW [/SCOPE] [,OPTION]...    60/min  20actions/h/tool
+    --rate  AMOUNT [UNIT] /WINDOW [/SCOPE] [,OPTION]...    60/min  20actions/h/tool  60/min,window=sliding
     --gate  AMOUNT UNIT [,OPTION]...                       30m  50usd  25actions  stop-request  tool=site.publish
     --allow [DIMENSION=]PATTERN[,PATTERN]...               forge.*,irc.join  target=172.20.0.0/14
 
@@ -41,6 +41,8 @@ _RATED = ("requests", "actions", "tokens", "usd")
 _SCOPES = tuple(scope for scope in TABLES["limits"].column("scope").choices if scope != "project")
 _BREACHES = TABLES["limits"].column("on_breach").choices
 _DIMENSIONS = ("tool", "target")
+# A window of a day is a day in UTC; one that slides is the last twenty-four hours.
+_WINDOWS = {"fixed": True, "sliding": False}
 _DIGITS = 9
 _LARGEST = Decimal(10) ** _DIGITS
 
@@ -170,7 +172,7 @@ def _limit(flag: _Flag) -> tuple[str, list[dict[str, Any]]]:
         amounts = [amount * _TIMES[unit] for amount in amounts]
         unit = "seconds"
     values = _segments(flag, unit)
-    values |= _options(flag, ("lag", "via", "tool", "on"))
+    values |= _options(flag, ("lag", "via", "tool", "on", *_window_option(values)))
     return "limits", _rows(flag, "limits", "amount", amounts, {"resource": unit, "on_breach": "pause", **values})
 
 
@@ -181,7 +183,7 @@ def _rate(flag: _Flag) -> tuple[str, list[dict[str, Any]]]:
     values = _segments(flag, unit)
     if "per_seconds" not in values:
         raise flag.error("the window is missing", "it after a slash, such as 60/min", start)
-    values |= _options(flag, ("lag", "via", "tool", "on"))
+    values |= _options(flag, ("lag", "via", "tool", "on", *_window_option(values)))
     return "limits", _rows(flag, "limits", "amount", amounts, {"resource": unit, "on_breach": "deny", **values})
 
 
@@ -230,7 +232,11 @@ def _segments(flag: _Flag, unit: str) -> dict[str, Any]:
         values[key] = flag.word(_SCOPES, "scope or window") if key == "scope" else flag.time("window")
     if "per_seconds" in values and unit not in _RATED:
         raise flag.error(f"{unit} are not counted in windows", "the limit without one", 0)
-    return {"scope": "account", **values}
+    return {"scope": "account", **values} | ({"aligned": True} if "per_seconds" in values else {})
+
+
+def _window_option(values: dict[str, Any]) -> tuple[str, ...]:
+    return ("window",) if "per_seconds" in values else ()
 
 
 def _is_time(flag: _Flag) -> bool:
@@ -251,13 +257,15 @@ def _options(flag: _Flag, known: tuple[str, ...]) -> dict[str, Any]:
             values[key] = flag.time("lag")
         elif key == "on":
             values[key] = flag.word(_BREACHES, "effect")
+        elif key == "window":
+            values[key] = _WINDOWS[flag.word(_WINDOWS, "window")]
         else:
             start = flag.at
             values[key] = flag.take(re.compile(r"[^,]+"))
             if values[key] is None:
                 raise flag.error("a name is expected", f"{key}= and a name", start)
     flag.end()
-    columns = {"lag": "lag_seconds", "on": "on_breach", "tool": "pattern", "via": "via"}
+    columns = {"lag": "lag_seconds", "on": "on_breach", "tool": "pattern", "via": "via", "window": "aligned"}
     return {columns[key]: value for key, value in values.items()}
 
 

@@ -31,14 +31,14 @@ def _lines(replay: Replay) -> Iterator[str]:
         yield from _picture(replay, replay.line)
     rows = forms.table(replay)
     if rows:
-        yield from _table(forms.HEADER, rows)
-    told = [words for words in (*forms.late(replay), forms.never(replay)) if words]
+        yield from _table(rows)
+    told = [words for words in (forms.unanswered(replay), forms.never(replay)) if words]
     if told:
         yield from (f"- {escape(words)}" for words in told)
         yield ""
     for flag, swept in forms.sweeps(replay):
         yield f"## {code(flag)}\n"
-        yield from _table(forms.SWEEP_HEADER, swept)
+        yield from _table([forms.SWEEP_HEADER, *swept])
     if replay.findings:
         yield "## What the log shows\n"
         for found in replay.findings:
@@ -66,7 +66,8 @@ def _picture(replay: Replay, line: Line) -> Iterator[str]:
     yield "```\n"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    header, *rows = rows
     yield f"| {' | '.join(header)} |"
     yield f"| --- |{' ---: |' * (len(header) - 1)}"
     yield from (f"| {' | '.join(escape(cell) for cell in row)} |" for row in rows)

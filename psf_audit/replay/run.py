@@ -14,8 +14,7 @@ from psf_audit.errors import CannotAssess, ConfigurationError
 from psf_audit.facts import store
 from psf_audit.facts.tables import TABLES
 from psf_audit.query import Bounds
-from psf_audit.replay import guardrails as guards
-from psf_audit.replay import story
+from psf_audit.replay import deployed, story
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,8 +59,11 @@ def run(logs: Sequence[Path], options: Options, watch: Callable[[str, float | No
     dataset = store.build(files, manifest.claims if manifest is not None else (), _setting(manifest, options))
     if not dataset.events:
         raise CannotAssess("no event to replay", hint=_why_empty(dataset))
-    found = guards.of_tables(dataset.tables, dataset.places) if manifest is not None else guards.Found((), ())
-    session = audit.engine(options.engine).open(dataset, options.bounds)
+    found = deployed.Found((), ())
+    if manifest is not None:
+        found = deployed.of_tables(dataset.tables, dataset.places, dataset.tables["deployment"][0]["expected_size"])
+    engine = audit.engine(options.engine)
+    session = engine.open(dataset, options.bounds)
     try:
         setting = story.Setting(
             tool=f"psf-audit {__version__}",
@@ -70,7 +72,9 @@ def run(logs: Sequence[Path], options: Options, watch: Callable[[str, float | No
             guardrails=(*found.tried, *options.guardrails),
             untried=found.left,
         )
-        return story.tell(dataset, session, setting)
+        return story.tell(
+            dataset, session, lambda other, rows: engine.open(other, replace(options.bounds, rows=rows)), setting
+        )
     finally:
         session.close()
 
@@ -109,6 +113,7 @@ def _setting(manifest: Manifest | None, options: Options) -> store.Setting:
     row |= {"release": release, "as_of_ms": store.end_of_day(options.as_of)}
     if manifest is not None:
         row |= {name: manifest.deployment[name] for name in ("name", "environment")}
+        row["expected_size"] = manifest.agent.get("scope", {}).get("expected_size")
     return store.Setting(as_of=options.as_of, release=release, deployment=row, controls=())
 
 

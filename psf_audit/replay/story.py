@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from psf_audit.replay import checks
+from psf_audit.replay import checks, lists
 from psf_audit.replay.account import Account, Held, Result, Split, replay
-from psf_audit.replay.guardrails import REFUSES, STOPS
 from psf_audit.replay.steps import GRAINS, Log, dollars
 from psf_audit.text import screened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from psf_audit.facts.store import Dataset
     from psf_audit.query import Session
-    from psf_audit.replay.account import Curve, Survey
+    from psf_audit.replay.account import Curve
     from psf_audit.replay.guardrails import Guardrail
+    from psf_audit.replay.lists import Touched
+    from psf_audit.replay.survey import Survey
+    from psf_audit.replay.triggers import Refused
 
 MOST_STOPS = 50
 
@@ -59,7 +61,11 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One guardrail and what it would have done. `late` is the money if every answer had let it go on."""
+    """One guardrail and what it would have done.
+
+    People answer what it asks as they answered in the log. `unanswered` is the money if nobody had answered, where that
+    makes a difference.
+    """
 
     words: str
     origin: str
@@ -73,7 +79,7 @@ class Tried:
     normal_runs: int
     calls: int
     money: Money
-    late: Money | None
+    unanswered: Money | None
     unseen: int
     unseen_usd: Decimal
     listed: tuple[Stop, ...]
@@ -156,13 +162,20 @@ class Setting:
     untried: tuple[str, ...] = ()
 
 
-def tell(dataset: Dataset, session: Session, setting: Setting) -> Replay:
-    """The replay of a dataset, with its log loaded in a session of an engine."""
+def tell(dataset: Dataset, session: Session, opened: Callable[[Dataset, int], Session], setting: Setting) -> Replay:
+    """The replay of a dataset, with its log loaded in a session of an engine.
+
+    `opened` gives a session over another dataset that returns up to so many rows.
+    """
     log = Log(dataset.events, dataset.tables["tasks"], dataset.tables["capabilities"])
     incidents = frozenset(
         row["run"] for row in dataset.tables["records"] if row["kind"] == "incident" and row["run"] is not None
     )
-    result = replay(log, setting.guardrails, incidents)
+
+    def judge(guardrails: Iterable[Guardrail], touched: Collection[Touched]) -> dict[Guardrail, Refused]:
+        return lists.refused(guardrails, touched, dataset, opened)
+
+    result = replay(log, setting.guardrails, incidents, judge)
     place = _Places(dataset)
     together = result.together
     told = Replay(
@@ -221,8 +234,8 @@ def _line(curve: Curve | None, survey: Survey) -> Line | None:
 
 def _tried(account: Account, spent: int, place: Callable[[int], tuple[str, str] | None]) -> Tried:
     guardrail, first = account.guardrail, account.first
-    late = account.total(late=True)
-    again = guardrail.effect == STOPS and account.stops.times > len(account.held)
+    unanswered = account.total(unanswered=True)
+    answered = guardrail.asks and unanswered != account.total()
     ordered = sorted(account.held.items(), key=lambda item: (item[1].position, item[0]))
     return Tried(
         words=guardrail.words,
@@ -232,20 +245,20 @@ def _tried(account: Account, spent: int, place: Callable[[int], tuple[str, str] 
         sweep=guardrail.sweep,
         at=first[0][0] if first is not None else None,
         stops=len(account.held),
-        times=account.stops.times,
+        times=account.times,
         false_stops=account.false_stops,
         normal_runs=len(account.cut),
         calls=account.calls,
-        money=_money(account.total(), spent, guardrail.effect),
-        late=_money(late, spent, guardrail.effect) if again else None,
+        money=_money(account.total(), spent),
+        unanswered=_money(unanswered, spent) if answered else None,
         unseen=account.unseen,
         unseen_usd=dollars(account.unseen_nano),
-        listed=tuple(_stop(who, held, guardrail.effect, place) for who, held in ordered[:MOST_STOPS]),
+        listed=tuple(_stop(who, held, place) for who, held in ordered[:MOST_STOPS]),
     )
 
 
-def _stop(who: str, held: Held, effect: str, place: Callable[[int], tuple[str, str] | None]) -> Stop:
-    money = _money(held.money, 0, effect)
+def _stop(who: str, held: Held, place: Callable[[int], tuple[str, str] | None]) -> Stop:
+    money = _money(held.money, 0)
     places = (place(ref) for ref in held.refs)
     return Stop(
         who=who,
@@ -260,20 +273,18 @@ def _stop(who: str, held: Held, effect: str, place: Callable[[int], tuple[str, s
     )
 
 
-def _money(split: Split, total: int, effect: str) -> Money:
-    """Grains as dollars, so that spent + saved + interrupted is the whole of what it counts whatever is cut off.
+def _money(split: Split, total: int) -> Money:
+    """Grains as dollars, so that nothing is lost of the whole of what it counts, whatever is cut off.
 
     What is doubtful is rounded up: what was running already is saved only if a stop ends it too.
     """
-    spent, saved, interrupted = split.spent // GRAINS, split.saved // GRAINS, split.interrupted // GRAINS
-    if effect != REFUSES:
-        rest = (split.spent + split.saved + split.interrupted) // GRAINS - spent
-        interrupted = interrupted if split.saved else rest
-        saved = rest - interrupted
+    spent, after, interrupted = split.spent // GRAINS, split.after // GRAINS, split.interrupted // GRAINS
+    kept = (split.spent + split.after + split.kept) // GRAINS - spent - after
+    interrupted = interrupted if split.saved else kept
     return Money(
         spent=dollars(spent),
-        cost=dollars(total - saved - interrupted),
-        saved=dollars(saved),
+        cost=dollars(total - kept),
+        saved=dollars(kept - interrupted),
         interrupted=dollars(interrupted),
         running=dollars(-(-split.running // GRAINS)),
     )
@@ -283,7 +294,7 @@ def _together(result: Result, held: Held) -> Together:
     return Together(
         by=result.together_by.words if result.together_by is not None else "",
         at=held.position[0],
-        money=_money(held.money, result.survey.nano, STOPS),
+        money=_money(held.money, result.survey.nano),
         calls=held.calls,
         normal_runs=len(held.cut),
     )

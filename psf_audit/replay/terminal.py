@@ -26,20 +26,19 @@ def text(replay: Replay, view: View) -> str:
 
 
 def _lines(replay: Replay, view: View) -> Iterator[str]:
-    yield from (_styled(line, "bold", view) for line in _fill(forms.title(replay), view.width))
+    yield from (_styled(line, "bold", view) for line in _fill(_title(replay, view), view.width))
     yield from _fill(forms.summary(replay), view.width)
     if replay.line is not None and replay.told.spent:
         yield from _picture(replay, replay.line, view)
     rows = forms.table(replay)
     if rows:
-        yield from _table(rows, forms.HEADER, view)
-    told = [*forms.late(replay), forms.never(replay)]
+        yield from _table(rows, view)
+    told = [forms.unanswered(replay), forms.never(replay)]
     yield from (line for words in told if words for line in _fill(words, view.width))
     for flag, swept in forms.sweeps(replay):
         yield _styled(flag, "bold", view)
-        yield from _table(swept, forms.SWEEP_HEADER, view)
+        yield from _table([forms.SWEEP_HEADER, *swept], view)
     if replay.findings:
-        yield _styled(f"What the log shows ({len(replay.findings)})", "bold", view)
         shown = replay.findings[:MOST_FINDINGS]
         yield from (_cut(f"· {rendering.line(forms.finding(found))}", view.width) for found in shown)
         left = replay.findings[MOST_FINDINGS:]
@@ -48,6 +47,12 @@ def _lines(replay: Replay, view: View) -> Iterator[str]:
             yield from _fill(f"· and: {more} (-f markdown shows all)", view.width)
     for note in forms.notes(replay):
         yield from (_styled(line, "dim", view) for line in _fill(note, view.width))
+
+
+def _title(replay: Replay, view: View) -> str:
+    """The title, without the folders of the log where they do not fit."""
+    title = forms.title(replay)
+    return title if len(title) <= view.width else title[title.partition(": ")[0].rfind("/") + 1 :]
 
 
 def _picture(replay: Replay, line: Line, view: View) -> Iterator[str]:
@@ -66,11 +71,11 @@ def _picture(replay: Replay, line: Line, view: View) -> Iterator[str]:
         yield from (_styled(found, "dim", view) for found in _fill(forms.legend(happened), view.width))
 
 
-def _table(rows: Sequence[Sequence[str]], header: Sequence[str], view: View) -> Iterator[str]:
-    """Names to the left and wrapped where they have to be, numbers to the right."""
-    table = [tuple(rendering.line(cell) for cell in each) for each in (header, *rows)]
-    sizes = [max(len(each[index]) for each in table) for index in range(len(header))]
-    room = view.width - sum(sizes[1:]) - len(_GAP) * (len(header) - 1)
+def _table(rows: Sequence[Sequence[str]], view: View) -> Iterator[str]:
+    """The header first; names to the left and wrapped where they have to be, numbers to the right."""
+    table = [tuple(rendering.line(cell) for cell in each) for each in rows]
+    sizes = [max(len(each[index]) for each in table) for index in range(len(table[0]))]
+    room = view.width - sum(sizes[1:]) - len(_GAP) * (len(sizes) - 1)
     sizes[0] = max(12, min(sizes[0], room))
     for index, each in enumerate(table):
         name, *cells = each

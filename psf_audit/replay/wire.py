@@ -99,7 +99,7 @@ def _tried(tried: Tried) -> dict[str, Any]:
         "normal_runs": tried.normal_runs,
         "calls": tried.calls,
         **_money(tried.money),
-        "if_always_let_go_on": None if tried.late is None else _money(tried.late),
+        "if_nobody_answers": None if tried.unanswered is None else _money(tried.unanswered),
         "unseen_calls": tried.unseen,
         "unseen_usd": _usd(tried.unseen_usd),
         "listed": [_stop(stop) for stop in tried.listed],

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from psf_audit.engine.duckdb_engine import DuckDBSession
 from psf_audit.facts import log, spool
+from psf_audit.facts.store import Dataset
+from psf_audit.query import Bounds
+from psf_audit.replay import lists
 from psf_audit.replay.account import Account, Result, replay
+from psf_audit.replay.deployed import of_tables
 from psf_audit.replay.grammar import guardrails
+from psf_audit.replay.guardrails import Guardrail
 from psf_audit.replay.steps import GRAINS, Log, dollars
+from psf_audit.replay.triggers import Refused
 from tests.tables import MINUTE, START, Row, filled
 
 
@@ -30,7 +38,24 @@ def told(events: list[Row], *flags: tuple[str, str], incidents: frozenset[str] =
     dataset = filled(events=events)
     rows = spool.rows(dataset.events)
     named = [(f"--{name}", text) for name, text in flags]
-    return replay(Log(rows, log.tasks(rows), []), guardrails(named), incidents)
+    return replay(Log(rows, log.tasks(rows), []), guardrails(named), incidents, judge(dataset))
+
+
+def tried(events: list[Row], *, expected: int | None = None, **tables: list[Row]) -> Result:
+    """What replay says of some events and of the guardrails of a deployment."""
+    dataset = filled(events=events, **tables)
+    named = of_tables(dataset.tables, {}, expected).tried
+    rows = Log(dataset.events, log.tasks(dataset.events), dataset.tables["capabilities"])
+    return replay(rows, named, frozenset(), judge(dataset))
+
+
+def judge(dataset: Dataset) -> Callable[..., dict[Guardrail, Refused]]:
+    """What says what lists refuse in a dataset."""
+
+    def opened(other: Dataset, most: int) -> DuckDBSession:
+        return DuckDBSession(other, Bounds(rows=most))
+
+    return lambda named, touched: lists.refused(named, touched, dataset, opened)
 
 
 def one(events: list[Row], name: str, text: str) -> Account:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from psf_audit.replay.steps import GRAINS, Log
-from tests.replay.logs import at, decimals, minutes, one, person, sums, told
+from tests.replay.logs import at, decimals, minutes, one, person, sums, told, tried
 from tests.tables import START, Row, filled
 
 
@@ -84,10 +84,11 @@ def test_a_ceiling_in_a_window_begins_anew_with_each_window() -> None:
 
 
 def test_what_accrues_is_counted_in_the_window_in_which_it_accrues() -> None:
-    """A dollar a minute for ten hours never makes 61 in an hour, and makes 60 in the first."""
+    """A dollar a minute makes 60 in an hour only when the hour is over, and then the next has begun."""
     slow = [at(0, until=600, cost_usd="600"), at(610)]
     assert minutes(one(slow, "limit", "61usd/h")) is None
-    assert minutes(one(slow, "limit", "60usd/h")) == 60
+    assert minutes(one(slow, "limit", "60usd/h")) is None
+    assert minutes(one(slow, "limit", "60usd/h,window=sliding")) == 60
     assert minutes(one([at(30, until=630, cost_usd="600"), at(640)], "limit", "45usd/h")) == 105
 
 
@@ -172,7 +173,7 @@ def test_a_limit_of_time_stops_what_is_still_at_work() -> None:
 def test_a_gate_asks_after_its_time_and_a_decision_begins_it_anew() -> None:
     events = [at(0), at(29), person(29.5), at(40), at(69), at(71)]
     account = one(events, "gate", "30m")
-    assert (minutes(account), account.calls, account.stops.times) == (70, 1, 1)
+    assert (minutes(account), account.calls, account.times) == (70, 1, 1)
 
 
 def test_an_agent_that_waits_needs_nobody() -> None:
@@ -192,14 +193,139 @@ def test_gates_at_a_sum_and_at_a_number_of_actions() -> None:
     assert minutes(one(events, "gate", "2actions")) == 5
 
 
-def test_what_a_gate_saves_if_every_answer_lets_it_go_on() -> None:
-    """It asks at 30 and is waved through at 40; it asks again at 80 and nobody answers."""
+def test_what_a_gate_holds_is_let_go_on_by_the_next_person_and_counts_anew() -> None:
+    """It asks at 30; a person comes at 40; it asks again at 80 and nobody answers."""
     events = [*paid((0, 1), (35, 1)), person(40), *paid((50, 1), (85, 1), (90, 1))]
     account = one(events, "gate", "30m")
-    assert (minutes(account), account.stops.times) == (30, 2)
-    assert sums(account) == decimals(1, 4, 0, 0)
-    late = account.total(late=True)
-    assert (late.spent // GRAINS, late.saved // GRAINS) == (3 * 10**9, 2 * 10**9)
+    assert (minutes(account), account.times) == (30, 2)
+    assert sums(account) == decimals(1, 3, 0, 0)
+    assert account.total().after == 1 * 10**9 * GRAINS
+    unanswered = account.total(unanswered=True)
+    assert (unanswered.spent, unanswered.saved) == (1 * 10**9 * GRAINS, 4 * 10**9 * GRAINS)
+
+
+@pytest.mark.parametrize(
+    ("decision", "saved"),
+    [
+        (person(2), 1),
+        (person(2, "resume"), 1),
+        (person(2, "refusal"), 3),
+        (person(2, "stop"), 3),
+        (person(2, run="other"), 3),
+        (at(2, kind="approval", actor_kind="third_party"), 3),
+    ],
+)
+def test_a_limit_that_pauses_waits_for_a_person_who_lets_it_go_on(decision: Row, saved: int) -> None:
+    events = [*paid((0, 10), (1, 1)), decision, *paid((3, 1), (4, 1))]
+    account = one(events, "limit", "10usd/run")
+    assert sums(account)[:2] == decimals(10, saved)
+    assert account.total(unanswered=True).saved == 3 * 10**9 * GRAINS
+
+
+def test_a_limit_that_denies_has_nobody_to_ask() -> None:
+    account = one([*paid((0, 10), (1, 1)), person(2), *paid((3, 1))], "limit", "10usd/run,on=deny")
+    assert sums(account) == decimals(10, 2, 0, 0)
+    assert account.unanswered == {}
+
+
+def test_a_window_that_denies_lets_work_go_on_when_there_is_room() -> None:
+    """A window from 0 to 60 is full at 20 minutes, the next is empty; what slides has room when the 6 have left it."""
+    events = paid((10, 6), (20, 4), (30, 1), (59, 1), (60, 1), (69, 1), (70, 1))
+    fixed = one(events, "limit", "10usd/h,on=deny")
+    assert (minutes(fixed), fixed.calls) == (30, 2)
+    assert sums(fixed) == decimals(10, 2, 0, 0)
+    sliding = one(events, "limit", "10usd/h,on=deny,window=sliding")
+    assert (minutes(sliding), sliding.calls) == (30, 4)
+    assert sums(sliding) == decimals(10, 4, 0, 0)
+    assert sliding.total().after == 1 * 10**9 * GRAINS
+
+
+def test_what_runs_goes_on_when_calls_are_refused() -> None:
+    """Sixty dollars from 0 to 60 reach 30 at half an hour: the call at 40 is refused, and what runs is not saved."""
+    events = [at(0, until=60, cost_usd="60"), *paid((40, 5))]
+    assert sums(one(events, "limit", "30usd/day,on=deny")) == decimals(40, 5, 0, 0)
+    assert sums(one(events, "limit", "30usd/day")) == decimals(30, 35, 0, 30)
+
+
+def test_a_window_that_learns_late_refuses_late_and_lets_go_on_late() -> None:
+    """Full from 10 to the end of the hour; a quarter of an hour late, it refuses from after 25 until 75."""
+    events = [*paid((10, 5)), *(at(minute, cost_usd="0") for minute in (20, 25, 26, 59, 60, 74, 75, 76))]
+    account = one(events, "limit", "5usd/h,on=deny,lag=15m")
+    assert (minutes(account), account.calls) == (26, 4)
+
+
+def test_a_window_of_calls_that_slides_lets_no_burst_over_its_edge() -> None:
+    events = [at(minute) for minute in (58, 59, 60, 61)]
+    assert one(events, "rate", "2/h").calls == 0
+    assert one(events, "rate", "2/h,window=sliding").calls == 2
+
+
+def test_a_cap_in_a_window_that_pauses_waits_for_a_person() -> None:
+    events = [*(at(minute) for minute in (0, 1, 2, 61, 62)), person(63), at(64), at(65), at(66)]
+    account = one(events, "limit", "2requests/h")
+    assert (minutes(account), account.calls, account.times) == (2, 4, 2)
+
+
+def test_a_gate_that_goes_on_without_an_answer_saves_nothing() -> None:
+    row = {"trigger": "spend", "threshold": 5, "unit": "usd", "effect": "ask"}
+    events = paid((0, 6), (1, 6))
+    for on_timeout, saved in (("halt", 6), ("continue", 0)):
+        (account,) = tried(events, gates=[{**row, "on_timeout": on_timeout}]).accounts
+        assert minutes(account) == 0
+        assert sums(account)[1] == saved
+
+
+def test_a_gate_that_denies_refuses_the_calls_and_not_the_run() -> None:
+    row = {"trigger": "action", "pattern": "pay", "layer": "gateway"}
+    events = [at(0, name="pay", cost_usd="1"), at(1, cost_usd="2"), at(2, name="pay", cost_usd="4")]
+    (asks,) = tried(events, gates=[{**row, "effect": "ask"}]).accounts
+    assert (asks.calls, asks.total().saved) == (3, 7 * 10**9 * GRAINS)
+    (denies,) = tried(events, gates=[{**row, "effect": "deny"}]).accounts
+    assert (denies.calls, denies.total().saved) == (2, 5 * 10**9 * GRAINS)
+
+
+def test_a_share_of_a_ceiling_is_a_sum() -> None:
+    gate = {"trigger": "spend", "threshold": 50, "unit": "percent", "effect": "interrupt"}
+    limits = [
+        {"resource": "usd", "amount": amount, "scope": "run", "layer": "gateway", "on_breach": "deny"}
+        for amount in (40, 20)
+    ]
+    told = tried(paid((0, 9), (1, 9), (2, 9)), gates=[gate], limits=limits)
+    found = {account.guardrail.words: minutes(account) for account in told.accounts}
+    assert found["10 USD without a person"] == 1
+
+
+def test_a_gate_on_the_size_of_the_work_counts_targets() -> None:
+    gate = {"trigger": "size", "threshold": 150, "unit": "percent", "effect": "interrupt"}
+    events = [at(minute, target=target) for minute, target in enumerate("abacbd")]
+    (account,) = tried(events, expected=2, gates=[gate]).accounts
+    assert account.guardrail.words == "3 targets without a person"
+    assert (minutes(account), account.calls) == (5, 1)
+
+
+def test_a_gate_on_what_is_new_asks_before_the_first_of_each() -> None:
+    gate = {"trigger": "new_resource", "effect": "ask"}
+    capabilities = [{"name": "vm.create", "effect": "create"}, {"name": "vm.list", "effect": "read"}]
+    given = {"id": "yes", "name": "vm.create", "target": "a"}
+    events = [
+        at(0, name="vm.list"),
+        person(1, **given),
+        at(2, name="vm.create", target="a", approval="yes"),
+        at(3, name="vm.create", target="a"),
+        at(4, name="vm.create", target="b"),
+        at(5, name="vm.list"),
+    ]
+    (account,) = tried(events, gates=[gate], capabilities=capabilities).accounts
+    assert (minutes(account), account.calls) == (4, 2)
+
+
+def test_a_gate_on_what_is_out_of_scope_goes_by_the_lists_of_targets() -> None:
+    gate = {"trigger": "scope", "effect": "deny"}
+    boundaries = [{"dimension": "target", "effect": "allow", "pattern": "*.example.net", "layer": "gateway"}]
+    events = [at(minute, target=f"https://{host}/x") for minute, host in enumerate(("a.example.net", "evil.org"))]
+    found = {each.guardrail.table: each for each in tried(events, gates=[gate], boundaries=boundaries).accounts}
+    assert (minutes(found["gates"]), found["gates"].calls) == (1, 1)
+    assert (minutes(found["boundaries"]), found["boundaries"].calls) == (1, 1)
 
 
 def test_who_was_stopped_by_a_person_needs_no_gate() -> None:
@@ -316,7 +442,21 @@ def test_together_the_first_to_act_decides_each_call() -> None:
     assert result.together_by is not None
     assert result.together_by.words == "10 USD a session"
     split = result.together.money
-    assert (split.spent // GRAINS, split.saved // GRAINS) == (20 * 10**9, 10 * 10**9)
+    # By the first stop 15 had been spent in all; the other run goes on, and spends 5 more before it is stopped.
+    assert [value // GRAINS for value in (split.spent, split.after, split.saved)] == [
+        15 * 10**9,
+        5 * 10**9,
+        10 * 10**9,
+    ]
+
+
+def test_together_what_one_refuses_no_other_counts() -> None:
+    """Alone, the rate refuses one call of three; behind the list, which refuses two of them, it refuses none."""
+    events = [at(0, name="a", cost_usd="1"), at(1, name="b", cost_usd="2"), at(2, name="b", cost_usd="4")]
+    result = told(events, ("rate", "2/h"), ("deny", "b"))
+    assert [account.calls for account in result.accounts] == [1, 2]
+    assert result.together is not None
+    assert (result.together.calls, result.together.money.saved) == (2, 6 * 10**9 * GRAINS)
 
 
 # --------------------------------------------------------------------------------------------------------------- order

@@ -27,6 +27,9 @@ def row(flag: str, text: str) -> dict[str, Any]:
         ("2h/run", {"resource": "seconds", "amount": 7_200, "scope": "run"}),
         ("3repeats/task,tool=cloud.*,via=aws", {"resource": "repeats", "like": "cloud.%", "via": "aws"}),
         ("9usd/run,on=alert", {"on_breach": "alert"}),
+        ("9usd/day", {"aligned": True}),
+        ("9usd/day,window=fixed", {"aligned": True}),
+        ("9usd/day,window=sliding", {"aligned": False}),
     ],
 )
 def test_a_limit_becomes_a_row_of_limits(text: str, expected: dict[str, Any]) -> None:
@@ -89,6 +92,8 @@ def test_a_range_is_both_ends_and_one_two_five_between_them() -> None:
         ("--limit", "100usd/run/task", 12, "a second scope", "each of the two once"),
         ("--limit", "100usd/1.5s", 8, "is not whole seconds", "at least 1s"),
         ("--limit", "3repeats/run/day", 1, "not counted in windows", "without one"),
+        ("--limit", "100usd/run,window=sliding", 12, "'window' is no option", "lag, via"),
+        ("--limit", "100usd/day,window=big", 19, "'big' is no window", "fixed, sliding"),
         ("--limit", "100usd,lag=8", 12, "is no length of time", "15m"),
         ("--limit", "100usd,on=stop", 11, "'stop' is no effect", "deny, pause"),
         ("--limit", "100usd,lag=1h,lag=2h", 15, "lag twice", "once"),

@@ -6,14 +6,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psf_audit.facts.patterns import like
+from psf_audit.replay.deployed import Found, of_tables
 from psf_audit.replay.grammar import guardrails
-from psf_audit.replay.guardrails import REFUSES, STOPS, TELLS, Boundary, Found, Like, duration, of_tables
-from psf_audit.replay.steps import Log
-from tests.replay.logs import at
+from psf_audit.replay.guardrails import REFUSES, STOPS, TELLS, Like, duration
+from tests.replay.logs import at, tried
 from tests.tables import Row, filled, view
 
 
@@ -66,7 +66,15 @@ def test_the_rows_of_a_list_are_tried_together() -> None:
     ("tables", "why"),
     [
         ({"limits": [limit(amount=None)]}, "usd a run: has no amount"),
-        ({"gates": [gate(trigger="size")]}, "size gate: no event shows when it would have come up"),
+        ({"gates": [gate(trigger="size")]}, "size gate: is not in percent"),
+        ({"gates": [gate(trigger="size", unit="percent")]}, "size gate: is a share of the expected size, and"),
+        ({"gates": [gate(trigger="manual")]}, "manual gate: no event shows when a person would have used it"),
+        ({"gates": [gate(trigger="scope")]}, "approval first outside the scope: no list says which targets"),
+        ({"gates": [gate(trigger="new_resource")]}, "approval first of what is new: no capability is said to create"),
+        (
+            {"limits": [limit(resource="repeats", per_seconds=60)]},
+            "10 of the same call in any minute a run: is counted in",
+        ),
         ({"gates": [gate(threshold=None)]}, "interval gate: has no threshold"),
         ({"gates": [gate(trigger="spend", unit="percent")]}, "60 percent without a person: is a share of a ceiling"),
         ({"gates": [gate(trigger="spend")]}, "60 seconds without a person: is not in usd"),
@@ -90,7 +98,9 @@ def test_what_a_log_cannot_try_is_named_with_the_reason(tables: dict[str, list[R
         (limit(resource="requests", per_seconds=60), REFUSES),
         (limit(resource="requests", per_seconds=60, on_breach="throttle"), REFUSES),
         (limit(resource="requests", per_seconds=60, on_breach="pause"), STOPS),
-        (limit(per_seconds=60), STOPS),
+        (limit(per_seconds=60), REFUSES),
+        (limit(per_seconds=60, on_breach="pause"), STOPS),
+        (limit(per_seconds=60, on_breach="throttle"), TELLS),
     ],
 )
 def test_what_a_limit_does(row: Row, effect: str) -> None:
@@ -112,6 +122,7 @@ def test_a_gate_that_notifies_only_tells() -> None:
         ("--limit", "100usd/session", "100 USD a session"),
         ("--limit", "1500.50usd/agent", "1,500.5 USD an agent"),
         ("--limit", "100usd/day,lag=8h", "100 USD a day in all, 8 hours late"),
+        ("--limit", "100usd/day,window=sliding", "100 USD in any day in all"),
         ("--limit", "5usd/15m/run,via=aws", "5 USD in 15 min a run via aws"),
         ("--limit", "2h/run", "2 hours a run"),
         ("--limit", "1repeats/run,tool=a.*", "1 of the same call a run, a.*"),
@@ -157,31 +168,47 @@ def test_a_hostile_pattern_takes_no_longer_than_text_times_pattern() -> None:
 
 TOOLS = st.sampled_from(["a.x", "a.y", "b.x", "b", "s3:Get"])
 TARGETS = st.sampled_from(
-    ["10.0.0.1", "10.9.0.1", "https://a.example.net/p", "b.example.org", "https://z.org/?a.example.net"]
+    [
+        "docs/a.md",
+        "/etc/passwd",
+        "10.0.0.1",
+        "10.9.0.1",
+        "https://a.example.net/p",
+        "b.example.org",
+        "https://z.org/?a.example.net",
+    ]
 )
 LISTED = {
     "tool": st.sampled_from(["a.*", "b*", "*", "s3:*", "?.x"]),
-    "target": st.sampled_from(["10.0.0.0/16", "*.example.net", "b.example.org", "*", "A.EXAMPLE.NET"]),
+    "target": st.sampled_from(["10.0.0.0/16", "*.example.net", "b.example.org", "*", "A.EXAMPLE.NET", "docs/*"]),
+    "network": st.sampled_from(["10.0.0.0/16", "*.example.net"]),
+    "path": st.sampled_from(["docs/*", "/etc/*", "./*"]),
 }
 
 
-@given(data=st.data(), dimension=st.sampled_from(["tool", "target"]))
+@settings(max_examples=25)
+@given(data=st.data(), dimension=st.sampled_from(["tool", "target", "network", "path"]))
 def test_a_list_refuses_what_the_view_finds_outside_it(data: st.DataObject, dimension: str) -> None:
     pairs = st.tuples(LISTED[dimension], st.sampled_from(["allow", "deny"]))
     rows = [
         boundary(pattern, effect=effect, dimension=dimension)
         for pattern, effect in data.draw(st.lists(pairs, min_size=1, max_size=3))
     ]
-    value = data.draw(TOOLS if dimension == "tool" else TARGETS)
-    event = at(0, name=value) if dimension == "tool" else at(0, target=value)
-    outside = view("outside", "what", events=[event], boundaries=rows)
-    (each,) = found(boundaries=rows).tried
-    (step,) = Log(filled(events=[event]).events, [], [])
-    assert Boundary(each).refuses(step) is (outside == [(value,)])
+    values = data.draw(st.lists(TOOLS if dimension == "tool" else TARGETS, min_size=1, max_size=4))
+    column = "name" if dimension == "tool" else "target"
+    events = [at(minute, **{column: value}) for minute, value in enumerate(values)]
+    outside = {row[0] for row in view("outside", "what", events=events, boundaries=rows)}
+    (account,) = tried(events, boundaries=rows).accounts
+    assert account.calls == sum(value in outside for value in values)
 
 
 def test_policies_of_aws_say_nothing_of_calls_that_are_named_otherwise() -> None:
-    (each,) = found(boundaries=[boundary("s3:Get*", via="aws")]).tried
-    events = [at(0, name="s3:Put", via="aws"), at(1, name="s3.put", via="aws")]
-    steps = Log(filled(events=events).events, [], [])
-    assert [Boundary(each).refuses(step) for step in steps] == [True, False]
+    events = [at(0, name="s3:Put", via="aws"), at(1, name="s3.put", via="aws"), at(2, name="S3:getObject", via="aws")]
+    (account,) = tried(events, boundaries=[boundary("s3:Get*", via="aws")]).accounts
+    assert (account.calls, account.held["*"].position[0]) == (1, events[0]["at_ms"])
+
+
+def test_a_command_is_held_against_no_list_of_targets() -> None:
+    events = [at(0, name="Bash", target="ls docs"), at(1, name="Read", target="src/a.py")]
+    (account,) = tried(events, boundaries=[boundary("docs/*", dimension="path")]).accounts
+    assert account.calls == 1

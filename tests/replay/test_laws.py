@@ -49,6 +49,7 @@ AMOUNTS = st.integers(1, 40)
 TEMPLATES = st.sampled_from(
     [
         "--limit {}usd", "--limit {}usd/session", "--limit {}usd/run,lag=7m", "--limit {}usd/30m",
+        "--limit {}usd/30m,window=sliding", "--limit {}requests/10m,on=pause,window=sliding",
         "--limit {}actions/run", "--limit {}requests/10m,on=pause", "--limit {}repeats/run", "--limit {}instances",
         "--limit {}m/run", "--gate {}m", "--gate {}usd", "--gate {}actions",
     ]
@@ -68,9 +69,11 @@ def test_a_tighter_guardrail_never_stops_later(log: list[Row], template: str, am
 
 
 @given(log=events(), template=TEMPLATES, amounts=st.tuples(AMOUNTS, AMOUNTS))
-def test_a_tighter_guardrail_never_costs_more(log: list[Row], template: str, amounts: tuple[int, int]) -> None:
+def test_a_tighter_guardrail_that_nobody_answers_never_costs_more(
+    log: list[Row], template: str, amounts: tuple[int, int]
+) -> None:
     tight, loose = told(log, flag(template, min(amounts)), flag(template, max(amounts))).accounts
-    kept = [account.total().saved + account.total().interrupted for account in (tight, loose)]
+    kept = [account.total(unanswered=True).kept for account in (tight, loose)]
     assert kept[0] >= kept[1]
 
 
@@ -79,9 +82,11 @@ def test_spent_and_saved_and_interrupted_are_the_total(log: list[Row], template:
     account = told(log, flag(template, amount)).accounts[0]
     charged = [step for step in Log(filled(events=log).events, [], []) if step.is_charge]
     for who, held in account.held.items():
-        whole = sum(step.cost for step in charged if account.guardrail.who(step) == who)
-        assert held.money.spent + held.money.saved + held.money.interrupted == whole * GRAINS
-        assert 0 <= held.money.running <= held.money.saved + held.money.interrupted
+        whole = sum(step.cost for step in charged if account.guardrail.name_of(step) == who)
+        assert held.money.spent + held.money.after + held.money.kept == whole * GRAINS
+        assert 0 <= held.money.running <= held.money.kept
+        unanswered = account.unanswered[who].money
+        assert unanswered.spent + unanswered.kept == whole * GRAINS
 
 
 @given(log=events(), template=TEMPLATES, amount=AMOUNTS)
@@ -90,11 +95,30 @@ def test_what_was_spent_by_a_stop_is_what_the_steps_had_accrued(log: list[Row], 
     account = told(log, flag(template, amount)).accounts[0]
     for who, held in account.held.items():
         begun = [step for step in Log(filled(events=log).events, [], []) if step.position <= held.position]
-        mine = [step for step in begun if step.is_charge and account.guardrail.who(step) == who]
+        mine = [step for step in begun if step.is_charge and account.guardrail.name_of(step) == who]
         spent = sum(step.accrued(max(step.at, held.position[0])) for step in mine)
         assert held.money.spent == spent
         if account.guardrail.measure == "usd" and account.guardrail.row.get("per_seconds") is None:
             assert spent >= amount * 10**9 * GRAINS
+
+
+WINDOWS = st.sampled_from(["--limit {}usd/30m", "--limit {}requests/20m,on=pause", "--limit {}tokens/h/run"])
+
+
+@given(log=events(), template=WINDOWS, amount=AMOUNTS, shift=st.integers(0, 3_599_999))
+def test_a_sliding_window_never_stops_later_than_a_fixed_one_wherever_that_begins(
+    log: list[Row], template: str, amount: int, shift: int
+) -> None:
+    moved = [
+        row | {name: row[name] + shift for name in ("at_ms", "until_ms") if row.get(name) is not None} for row in log
+    ]
+    name, text = flag(template, amount)
+    fixed, sliding = told(moved, (name, text), (name, f"{text},window=sliding")).accounts
+    for who, held in fixed.held.items():
+        assert sliding.held[who].position <= held.position
+    unlimited = told(moved, (name, text.replace("/30m", "").replace("/20m", "").replace("/h", ""))).accounts[0]
+    for who, held in sliding.held.items():
+        assert unlimited.held[who].position <= held.position
 
 
 @given(
@@ -121,7 +145,8 @@ def test_the_order_of_the_rows_never_matters(log: list[Row], order: Any) -> None
 def outcome(log: list[Row], flags: tuple[tuple[str, str], ...]) -> Any:
     result = told(log, *flags)
     held = [{who: (one.position, one.money, one.calls) for who, one in each.held.items()} for each in result.accounts]
-    return result.survey, held, result.curve
+    together = None if result.together is None else (result.together.position, result.together.money)
+    return result.survey, held, together, result.curve
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 5])
