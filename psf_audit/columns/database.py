@@ -1,4 +1,4 @@
-"""The database that holds logs: in memory up to a cap, in a temporary folder beyond it."""
+"""The database that holds logs: a temporary file, of which no more than a cap is in memory at a time."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psf_audit.artifact import Artifact
 
 MEMORY_MIB = 1024
+LOGS = "logs"
 _LOCKS = (
     "SET enable_external_access = false",
     "SET autoinstall_known_extensions = false",
@@ -33,8 +34,9 @@ _ROWS_AT_ONCE = 10_000
 
 
 class Database:
-    """A DuckDB in memory, opened when it is first used, whose tables go to a temporary folder beyond the cap.
+    """A DuckDB, opened when it is first used. Logs are in a temporary file, compressed; sessions are in memory.
 
+    In memory a log would take as much as its file, and what goes beyond the cap would be written out all the same.
     `watch` is told what is being done and how much of it (0 to 1, None where that is not known).
     """
 
@@ -69,6 +71,21 @@ class Database:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         return connection
 
+    @cached_property
+    def logs(self) -> duckdb.DuckDBPyConnection:
+        """A connection to the file with the logs."""
+        # Nobody needs the file after this process: what a crash would lose need not be written twice.
+        file = literal(str(self.folder / LOGS))
+        self.connection.execute(f"SET wal_autocheckpoint = '1TB'; ATTACH {file} AS {LOGS}")
+        connection = self.connection.cursor()
+        connection.execute(f"USE {LOGS}")
+        return connection
+
+    def _another(self) -> duckdb.DuckDBPyConnection:
+        connection = self.logs.cursor()
+        connection.execute(f"USE {LOGS}")
+        return connection
+
     def session(self, settings: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:
         """A connection with tables of its own, for questions of others: from now on the database reads no file."""
         connection = self.connection.cursor()
@@ -98,7 +115,7 @@ class Database:
         Raises:
             duckdb.Error: it cannot be run.
         """
-        connection = self.connection.cursor()
+        connection = self._another()
         worker = ThreadPoolExecutor(1, thread_name_prefix="psf-audit-columns")
         try:
             asked = worker.submit(lambda: connection.execute(sql, parameters).fetchall())
@@ -119,7 +136,7 @@ class Database:
 
     def rows(self, sql: str) -> Iterator[dict[str, Any]]:
         """The rows of a SELECT one by one, by the names of its columns."""
-        connection = self.connection.cursor()
+        connection = self._another()
         try:
             cursor = connection.execute(sql)
             names = [column[0] for column in cursor.description]

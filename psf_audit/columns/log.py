@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psf_audit.columns.database import literal
+from psf_audit.columns.database import LOGS, literal
 from psf_audit.columns.rows import definition, insert
 from psf_audit.columns.table import LogRows, LogTable
 from psf_audit.facts import accounts, log
@@ -105,7 +105,7 @@ def _among(name: str, texts: Collection[str]) -> str:
 def _view(database: Database, select: str) -> LogRows:
     name = database.name("events")
     database.run(f'CREATE VIEW "{name}" AS {select}')
-    return LogRows(database, f'memory.main."{name}"')
+    return LogRows(database, f'{LOGS}.main."{name}"')
 
 
 def _distinct(rows: LogRows, columns: str, where: str) -> Iterable[dict[str, object]]:
@@ -137,8 +137,8 @@ def _settled(book: Book, rows: LogRows, sources: Sequence[Source], known: Known)
     name = rows.database.name("settled")
     columns = TABLES["events"].columns
     rows.database.run(f'CREATE TABLE "{name}" ({definition(columns)})')
-    insert(rows.database.connection, name, columns, settled.rows)
-    return LogRows(rows.database, f'memory.main."{name}"')
+    insert(rows.database.logs, name, columns, settled.rows)
+    return LogRows(rows.database, f'{LOGS}.main."{name}"')
 
 
 def _attributed(rows: LogRows, holders: Mapping[str, bool]) -> LogRows:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from psf_audit.columns.database import literal
+from psf_audit.columns.database import LOGS, literal
 from psf_audit.columns.rows import definition, insert
 from psf_audit.errors import Unreadable
 from psf_audit.facts.log import Book, Held, Known, Leave, Placed, Source
@@ -43,7 +43,7 @@ class LogTable(Held):
         self.name = database.name("log")
         self.last = 0
         self.part = ""
-        self.relation = f'(SELECT rowid, * FROM memory.main."{self.name}" WHERE NOT doubtful)'  # noqa: S608
+        self.relation = f'(SELECT rowid, * FROM {LOGS}.main."{self.name}" WHERE NOT doubtful)'  # noqa: S608
         self._parts: list[tuple[int, Where]] = []
         database.run(f'CREATE TABLE "{self.name}" ({definition((*STORED, POINTER, _DOUBTFUL))})')
 
@@ -54,7 +54,7 @@ class LogTable(Held):
             {**_EMPTY, **event.values, POINTER.name: self._pointer(event.pointer), _DOUBTFUL.name: False}
             for event in events
         )
-        insert(self.database.connection, self.name, (*STORED, POINTER, _DOUBTFUL), rows)
+        insert(self.database.logs, self.name, (*STORED, POINTER, _DOUBTFUL), rows)
         ((count,),) = self.database.run(f'SELECT COUNT(*) FROM "{self.name}"')  # noqa: S608
         self.placed(first, count - first, Pointers(self, first, count - first))
 
@@ -80,7 +80,7 @@ class LogTable(Held):
         columns = (*STORED, _PLACE)
         self.database.run(f'CREATE TABLE "{staged}" ({definition(columns)})')
         rows = ({**_EMPTY, **event.values, _PLACE.name: event.row} for event in events)
-        insert(self.database.connection, staged, columns, rows)
+        insert(self.database.logs, staged, columns, rows)
         changes = ", ".join(f'"{column.name}" = s."{column.name}"' for column in STORED)
         moved = f'SET {changes}, doubtful = FALSE FROM "{staged}" AS s WHERE "{self.name}".rowid = s.{_PLACE.name}'
         self.database.run(f'UPDATE "{self.name}" {moved}')

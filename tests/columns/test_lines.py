@@ -230,7 +230,7 @@ def test_a_log_in_which_every_line_is_in_doubt_is_left_to_its_format(
 def test_the_lines_keep_their_order_whatever_the_number_of_threads(end: bytes, write: Callable[..., Artifact]) -> None:
     # A plan with a join in it would put the lines of one thread before those of another.
     database = Database()
-    database.connection.execute("SET threads = 8")
+    database.logs.execute("SET threads = 8")
     count = 60_000
     log, _ = by_database(write([PLAIN % number for number in range(count)], end=end), database)
 
