@@ -83,9 +83,11 @@ def refusals(_: str) -> str:
 
 def _said(kind: EvidenceFormat) -> list[tuple[bool, str]]:
     """What holds of some formats only."""
+    only_columns = kind.columnar is not None and kind.columnar.only
     return [
         (kind.produced_by is not None, f"Written by: {kind.produced_by}, unless file or manifest says otherwise."),
-        (kind.streams, "It is read line by line, plain or as gzip, however large it is (up to 4 GiB)."),
+        (only_columns, "It is read into columns, however large it is (up to 64 GiB)."),
+        (kind.streams and not only_columns, "It is read plain or as gzip, however large it is (up to 64 GiB)."),
         (kind.needs_loading, "It counts only where a log or a test result names the SHA-256 of the file in use."),
         (kind.is_source, "`psf-audit init` dates it by the day it finds it: what a program reads is so on that day."),
     ]

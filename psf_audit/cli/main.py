@@ -53,6 +53,7 @@ app.add_typer(rubric.app, name="rubric")
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code; what a user can mend becomes a message, anything else is a bug."""
+    _hear_termination()
     try:
         app(args=arguments, prog_name="psf-audit")
     except SystemExit as exit_:
@@ -71,6 +72,15 @@ def run(arguments: list[str] | None = None) -> int:
         typer.echo("This is a bug in psf-audit. Please report it with the lines above.", err=True)
         return int(ExitCode.BUG)
     return int(ExitCode.READY)
+
+
+def _hear_termination() -> None:
+    """Take a request to terminate for an interrupt, so that what is temporary goes; only the first thread can."""
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _interrupted() -> int:

@@ -61,9 +61,9 @@ class Database:
 
         connection = duckdb.connect(
             ":memory:",
-            # The limit covers DuckDB's buffers, not all it allocates: leave a tenth for the rest.
+            # The limit covers DuckDB's buffers, not all it allocates: leave a fifth for the rest.
             config={
-                "memory_limit": f"{max(64, self.memory_mib * 9 // 10)}MiB",
+                "memory_limit": f"{max(64, self.memory_mib * 8 // 10)}MiB",
                 "threads": _threads(),
                 "temp_directory": str(self.folder / "spill"),
             },
