@@ -180,8 +180,8 @@ class LineIndex:
             last = block[-1:]
         self.lines = self._ends[-1] + (last != b"\n")
 
-    def line(self, stream: BinaryIO, place: int) -> bytes:
-        """The line at a place, from 0, of the same file, which is not compressed."""
+    def line(self, stream: BinaryIO, place: int) -> bytes | Unreadable:
+        """The line at a place, from 0, of the same file, which is not compressed; `Unreadable` as in `raw_lines`."""
         start = 0
         if place:
             number = bisect_left(self._ends, place) - 1
@@ -192,6 +192,8 @@ class LineIndex:
             start += number * _BLOCK
         stream.seek(start)
         line = stream.readline(MAX_LINE_BYTES + 1)
+        if _is_too_long(line):
+            return _too_long(place + 1)
         return line if place else line.removeprefix(_BYTE_ORDER_MARK)
 
 
@@ -211,14 +213,22 @@ def raw_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | Unreadable]]:
             if number > MAX_LINES or size > MAX_EXPANDED:
                 yield number, Unreadable("at which a bound on the size is reached: the rest is not read", line=number)
                 return
-            if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
-                yield number, Unreadable(f"longer than {MAX_LINE_BYTES // 2**20} MiB", line=number)
+            if _is_too_long(line):
+                yield number, _too_long(number)
                 size += _skip_line(source)
             elif line.strip():
                 yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
     except (EOFError, OSError, zlib.error):
         what = "at which the compressed data ends early or is damaged: the rest is not read"
         yield number + 1, Unreadable(what, line=number + 1)
+
+
+def _is_too_long(line: bytes) -> bool:
+    return len(line) > MAX_LINE_BYTES and not line.endswith(b"\n")
+
+
+def _too_long(number: int) -> Unreadable:
+    return Unreadable(f"longer than {MAX_LINE_BYTES // 2**20} MiB", line=number)
 
 
 def _skip_line(stream: BinaryIO) -> int:

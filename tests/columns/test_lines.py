@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from psf_audit import reading
 from psf_audit.artifact import Artifact
 from psf_audit.columns import lines
 from psf_audit.columns.database import Database
@@ -200,6 +201,13 @@ def test_blank_lines_move_no_pointer(write: Callable[..., Artifact], database: D
 
 def test_a_compressed_log_is_the_same_log(write: Callable[..., Artifact], database: Database) -> None:
     same(write([HEADER, *(PLAIN % number for number in range(100)), b"", b"garbage"], name="log.jsonl.gz"), database)
+
+
+def test_a_line_beyond_the_bound_is_one_lost_line(write: Callable[..., Artifact], database: Database) -> None:
+    long = b'{"name": "' + b"x" * reading.MAX_LINE_BYTES + b'"}'
+    log = same(write([HEADER, PLAIN % 1, long, PLAIN % 2]), database)
+
+    assert [event.pointer for event in log] == ["line 2", "line 4"]
 
 
 def test_a_damaged_compressed_log_is_left_to_its_format(write: Callable[..., Artifact], database: Database) -> None:
