@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from psf_audit.amounts import money, span
 from psf_audit.replay.guardrails import REFUSES, TELLS
 from psf_audit.replay.steps import moment
 from psf_audit.replay.story import guardrail_order
@@ -27,9 +28,8 @@ NORMAL = (
 )
 RUNNING = "ran already when it was stopped: saved only if the stop ends it too."
 
-_EIGHTHS = " ▁▂▃▄▅▆▇█"
 # What stands on the same column as something else gives way to what decides more.
-_MARKS = {
+MARKS = {
     "stop": "S",
     "stop_request": "R",
     "approval": "A",
@@ -53,30 +53,10 @@ MARK_WORDS = {
 }
 
 
-def money(value: Decimal) -> str:
-    """Dollars and cents; what is less than half a cent and not nothing says so."""
-    if 0 < value < Decimal("0.005"):
-        return "<0.01"
-    return f"{value.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
-
-
 def minute(at: int | None) -> str:
     """A moment to the minute, without the year, UTC."""
     text = moment(at)
     return "never" if text is None else text[5:16].replace("T", " ")
-
-
-def span(seconds: Decimal | int) -> str:
-    """A length of time in its two largest units."""
-    left = int(seconds)
-    parts = []
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
-        if left >= size:
-            parts.append(f"{left // size} {unit}")
-            left %= size
-        elif parts:
-            break
-    return " ".join(parts[:2]) or "0 s"
 
 
 def title(replay: Replay) -> str:
@@ -237,18 +217,6 @@ def row(each: Row) -> str:
 # ------------------------------------------------------------------------------------------------------------- picture
 
 
-def bars(line: Line, width: int, height: int) -> list[str]:
-    """Spend so far as bars of eighths, the top row first."""
-    most = line.spent[-1]
-    sizes = []
-    for column in range(width):
-        value = line.spent[(len(line.spent) - 1) * (column + 1) // width]
-        eighths = int(value * height * 8 / most) if most else 0
-        # Something is not nothing, however small.
-        sizes.append(max(eighths, 1 if value else 0))
-    return ["".join(_EIGHTHS[min(8, max(0, size - 8 * level))] for size in sizes) for level in reversed(range(height))]
-
-
 def column(line: Line, at: int, width: int) -> int | None:
     """The column of a moment; None outside the picture."""
     if not line.start <= at <= line.end:
@@ -260,11 +228,11 @@ def column(line: Line, at: int, width: int) -> int | None:
 def marks(line: Line, width: int) -> str:
     """What happened, a letter for each."""
     cells = [" "] * width
-    for kind in reversed(_MARKS):
+    for kind in reversed(MARKS):
         for at, marked in line.marks:
             place = column(line, at, width)
             if marked == kind and place is not None:
-                cells[place] = _MARKS[kind]
+                cells[place] = MARKS[kind]
     return "".join(cells).rstrip()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psf_audit import amounts
 from psf_audit.replay import forms
 from psf_audit.report.markdown import code, escape
 
@@ -60,7 +61,7 @@ def _lines(replay: Replay) -> Iterator[str]:
 def _picture(replay: Replay, line: Line) -> Iterator[str]:
     happened = forms.marks(line, WIDTH)
     letters = [happened, forms.stop_marks(replay, line, WIDTH), forms.axis(line, WIDTH), forms.legend(happened)]
-    lines = [*forms.bars(line, WIDTH, HEIGHT), *(found for found in letters if found)]
+    lines = [*amounts.bars(line.spent, WIDTH, HEIGHT), *(found for found in letters if found)]
     yield "```text"
     yield from (found.rstrip() for found in lines)
     yield "```\n"

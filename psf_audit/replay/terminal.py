@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from psf_audit import rendering
+from psf_audit import amounts, rendering
 from psf_audit.replay import forms
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def _title(replay: Replay, view: View) -> str:
 
 
 def _picture(replay: Replay, line: Line, view: View) -> Iterator[str]:
-    top = forms.money(line.spent[-1])
+    top = amounts.money(line.spent[-1])
     margin = len(top) + 1
     width = max(20, view.width - margin)
-    for index, bar in enumerate(forms.bars(line, width, HEIGHT)):
+    for index, bar in enumerate(amounts.bars(line.spent, width, HEIGHT)):
         label = top if index == 0 else ""
         yield f"{label:>{margin - 1}} {_styled(bar.rstrip(), 'red', view)}"
     happened = forms.marks(line, width)
