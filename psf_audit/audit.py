@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from psf_audit import __version__, advice, assess, collection
 from psf_audit import manifest as manifests
 from psf_audit import rubric as rubrics
+from psf_audit.activity import Activity
 from psf_audit.columns.database import Database
 from psf_audit.errors import CannotAssess, ConfigurationError, Problem, Unreadable
 from psf_audit.exposure import Exposure, Seen, exposure_of
@@ -34,6 +35,7 @@ from psf_audit.plugins import discover
 from psf_audit.query import Bounds, Engine, Session
 from psf_audit.reading import read_bytes
 from psf_audit.text import screened
+from psf_audit.timeline import activity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -93,8 +95,8 @@ def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
     files = collection.collect(manifest, options.evidence_root, options.database())
     mark = _fingerprint(manifest, files)
     dataset = store.build(files, manifest.claims, _setting(manifest, rubric, mark, options.as_of))
-    judgements, exposure = _judge(rubric, dataset, manifest, options)
-    return _assessment(_Work(manifest, rubric, dataset, judgements, mark, exposure), options)
+    judgements, exposure, activity = _judge(rubric, dataset, manifest, options)
+    return _assessment(_Work(manifest, rubric, dataset, judgements, mark, exposure, activity), options)
 
 
 def exposure_of_manifest(manifest: Manifest, options: Options) -> Exposure:
@@ -194,11 +196,12 @@ def control_rows(rubric: Rubric) -> tuple[dict[str, Any], ...]:
 
 def _judge(
     rubric: Rubric, dataset: Dataset, manifest: Manifest, options: Options
-) -> tuple[list[assess.Judgement], Exposure]:
+) -> tuple[list[assess.Judgement], Exposure, Activity | None]:
     session = engine(options.engine).open(dataset, options.bounds)
     try:
         judgements = judge_all(rubric, dataset, session, options.as_of, sources(dataset, manifest))
-        return judgements, _exposure(dataset, session)
+        activity = activity_of(session, dataset.tables) if dataset.events else None
+        return judgements, _exposure(dataset, session), activity
     finally:
         session.close()
 
@@ -343,6 +346,7 @@ class _Work:
     judgements: Sequence[assess.Judgement]
     fingerprint: str
     exposure: Exposure
+    activity: Activity | None
 
 
 def _assessment(work: _Work, options: Options) -> Assessment:
@@ -375,6 +379,7 @@ def _assessment(work: _Work, options: Options) -> Assessment:
         gate=options.gate or manifest.gate,
         waivers_ignored=options.ignore_waivers and bool(manifest.waivers),
         exposure=work.exposure,
+        activity=work.activity,
     )
     if not any(result.status is not Status.NOT_APPLICABLE for result in results):
         raise CannotAssess("no control of the rubric applies", hint="check agent.capabilities in the manifest")

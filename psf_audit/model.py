@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 
+from psf_audit.activity import Activity
 from psf_audit.exposure import Exposure
 
 
@@ -262,6 +263,7 @@ class Assessment:
     gate: Gate = Gate()
     waivers_ignored: bool = False
     exposure: Exposure | None = None
+    activity: Activity | None = None
 
     @property
     def controls(self) -> tuple[ControlResult, ...]:

@@ -35,6 +35,7 @@ from psf_audit.model import (
 )
 from psf_audit.reading import pointer
 from psf_audit.text import one_line, plural, safe, screened
+from psf_audit.wire_activity import activity_in, activity_out
 from psf_audit.wire_exposure import contradictions, exposure_in, exposure_out
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def to_json(assessment: Assessment) -> dict[str, Any]:
         "valid_until": _day_out(assessment.valid_until),
         "refresh_by": _day_out(assessment.refresh_by),
         "exposure": exposure_out(assessment.exposure),
+        "activity": activity_out(assessment.activity),
         "gate": _gate_out(assessment),
         "waivers_ignored": assessment.waivers_ignored,
         "domains": [_domain_out(domain) for domain in assessment.domains],
@@ -277,6 +279,8 @@ def _contradictions(assessment: Assessment, value: dict[str, Any]) -> Iterator[s
         yield f"the verdict {assessment.verdict.label} does not follow from the controls"
     if assessment.exposure is not None:
         yield from contradictions(assessment.exposure, value["exposure"])
+    if assessment.activity is not None:
+        yield from assessment.activity.faults
     yield from _miscounted(controls)
 
 
@@ -310,6 +314,7 @@ def _assessment_in(value: dict[str, Any]) -> Assessment:
         gate=_gate_in(value["gate"]),
         waivers_ignored=value["waivers_ignored"],
         exposure=exposure_in(value["exposure"]),
+        activity=activity_in(value.get("activity")),
     )
 
 

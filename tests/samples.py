@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from psf_audit import assess
+from psf_audit.activity import STEPS, Activity, Ceiling, Mark, MarkKind, Stretch, WouldStop
 from psf_audit.exposure import (
     Bound,
     CapabilityBound,
@@ -126,6 +127,57 @@ PROMPT = Lack(
     "limit of 50 usd for each session (prompt) stands in a prompt, which enforces nothing", "manifest", "line 9"
 )
 RESTS_ON = ("cloud.create_stack: 13.464 USD per hour, at most 2 calls an hour, 3 retries (manifest, line 17)",)
+
+
+START = 1_795_305_600_000  # 2026-11-22T00:00:00Z
+HOUR = 3_600_000
+ACTIVITY = Activity(
+    start=START,
+    end=START + 24 * HOUR,
+    spent=tuple(Decimal(step * step) / 4 for step in range(STEPS + 1)),
+    calls=1201,
+    unpriced=2,
+    marks=(
+        Mark(START + HOUR, START + HOUR, MarkKind.CHECKPOINT, 3),
+        Mark(START + 2 * HOUR, START + 2 * HOUR, MarkKind.APPROVAL),
+        Mark(START + 9 * HOUR, START + 9 * HOUR, MarkKind.REFUSAL),
+        Mark(START + 9 * HOUR, START + 9 * HOUR + 600_000, MarkKind.WARNING, 40),
+        Mark(START + 14 * HOUR + 123, START + 14 * HOUR + 123, MarkKind.STOP_REQUEST),
+        Mark(START + 23 * HOUR, START + 23 * HOUR, MarkKind.STOP),
+    ),
+    ceilings=(
+        Ceiling(
+            "limit of 50 usd for each session (gateway)",
+            Decimal(50),
+            whole=False,
+            evidence="config/gateway.yaml",
+            pointer="/limits/0",
+        ),
+        Ceiling(
+            "limit of 1500 usd for each account (gateway)",
+            Decimal(1500),
+            whole=True,
+            evidence="config/gateway.yaml",
+            pointer="/limits/1",
+        ),
+    ),
+    ceiling_count=2,
+    stops=(
+        WouldStop(
+            "limit of 50 usd for each session (gateway)", START + 3 * HOUR, 7, "config/gateway.yaml", "/limits/0"
+        ),
+        WouldStop(
+            "interval gate at 1800 seconds (harness)", START + 3 * HOUR + 1, 1, "config/harness.yaml", "/gates/0"
+        ),
+    ),
+    stop_count=23,
+    stretches=(
+        Stretch("run-7f", START + 9 * HOUR, 50_400, Decimal("1834.2"), 900, 811),
+        Stretch("run-80", START, 3_600, None, 20, 0),
+    ),
+    stretch_count=64,
+    problems=("Of the log could not be asked: counts; it took longer than 60 seconds",),
+)
 
 
 def assessment(controls: Sequence[ControlResult], **given: Any) -> Assessment:
@@ -431,7 +483,13 @@ def small() -> Assessment:
         waiver("SPEND-01", "invalid", "SPEND-01 is contradicted, which nobody can waive"),
     )
     exposure = Exposure(side(UNBOUNDED, PROMPT, CEILING), CLAIMED, RESTS_ON)
-    return assessment(controls, waivers=waivers, gate=Gate(min_score=80, fail_on=(Status.UNKNOWN,)), exposure=exposure)
+    return assessment(
+        controls,
+        waivers=waivers,
+        gate=Gate(min_score=80, fail_on=(Status.UNKNOWN,)),
+        exposure=exposure,
+        activity=ACTIVITY,
+    )
 
 
 def ready() -> Assessment:

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from psf_audit import assess
+from psf_audit.activity import STEPS, Activity, Ceiling, Mark, MarkKind, Stretch, WouldStop
 from psf_audit.exposure import (
     Bound,
     CapabilityBound,
@@ -164,6 +165,39 @@ def sides() -> st.SearchStrategy[Side]:
     return st.builds(Side, situations, _tuples(LACKS))
 
 
+COUNTS = st.integers(1, 10**6)
+MOMENTS = st.integers(946_684_800_000, 4_102_444_799_999)
+
+
+@st.composite
+def activities(draw: st.DrawFn) -> Activity:
+    """An activity that agrees with itself."""
+    start, end = sorted(draw(st.tuples(MOMENTS, MOMENTS)))
+    grows = draw(st.lists(USD, max_size=4))
+    sums = [sum(grows[: step * len(grows) // STEPS], Decimal(0)) for step in range(STEPS + 1)] if grows else []
+    within = st.integers(start, end)
+    marks = draw(st.lists(st.builds(Mark, within, within, st.sampled_from(MarkKind), COUNTS), max_size=4))
+    ceilings = draw(_tuples(st.builds(Ceiling, texts(), USD, st.booleans(), texts(), texts())))
+    stops = draw(_tuples(st.builds(WouldStop, texts(), MOMENTS, COUNTS, texts(), texts())))
+    stretches = draw(_tuples(st.builds(Stretch, texts(), MOMENTS, COUNTS, _maybe(USD), COUNTS, COUNTS)))
+    more = draw(COUNTS)
+    return Activity(
+        start=start,
+        end=end,
+        spent=tuple(sums),
+        calls=draw(COUNTS),
+        unpriced=draw(COUNTS),
+        marks=tuple(marks),
+        ceilings=ceilings,
+        ceiling_count=len(ceilings) + more,
+        stops=stops,
+        stop_count=len(stops) + more,
+        stretches=stretches,
+        stretch_count=len(stretches) + more,
+        problems=draw(_tuples(texts())),
+    )
+
+
 EXPOSURES = st.builds(Exposure, sides(), sides(), _tuples(texts()))
 
 
@@ -240,4 +274,5 @@ def assessments(draw: st.DrawFn) -> Assessment:
         gate=draw(GATES),
         waivers_ignored=draw(st.booleans()),
         exposure=draw(_maybe(EXPOSURES)),
+        activity=draw(_maybe(activities())),
     )

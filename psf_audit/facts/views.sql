@@ -671,3 +671,23 @@ FROM (
   FROM sequences
 ) AS p
 WHERE low > COALESCE(above, 0) + 1;
+
+-- view: spending
+-- meaning: calls of the agent, refused ones left out, and whatever cost money but what people spent themselves: usd is due at ends_ms, or accrues from at_ms until then
+SELECT name, at_ms, CASE WHEN charged = 1 AND until_ms > at_ms THEN until_ms ELSE at_ms END AS ends_ms,
+  CASE WHEN charged = 1 THEN cost_usd END AS usd, called, CASE WHEN called = 1 AND cost_usd IS NULL THEN 1 ELSE 0 END AS unpriced
+FROM (
+  SELECT name, at_ms, until_ms, cost_usd,
+    CASE WHEN kind IN ('action', 'model') AND COALESCE(actor_kind, 'agent') = 'agent' AND COALESCE(outcome, 'ok') <> 'denied' THEN 1 ELSE 0 END AS called,
+    CASE WHEN cost_usd > 0 AND COALESCE(actor_kind, 'agent') NOT IN ('operator', 'third_party') THEN 1 ELSE 0 END AS charged
+  FROM events WHERE at_ms IS NOT NULL
+) AS e
+WHERE called = 1 OR charged = 1;
+
+-- view: milestones
+-- meaning: what a reader looks for along the way: checkpoints, what people decided, warnings, requests to stop, stops and ends
+-- kept
+SELECT ref, at_ms, CASE kind WHEN 'pause' THEN 'checkpoint' WHEN 'resume' THEN 'approval' WHEN 'alert' THEN 'warning' ELSE kind END AS what
+FROM events
+WHERE at_ms IS NOT NULL AND (kind IN ('checkpoint', 'pause', 'warning', 'alert', 'stop_request', 'stop', 'complete')
+  OR (kind IN ('approval', 'resume', 'refusal') AND actor_kind = 'operator'));

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from psf_audit import rendering
+from psf_audit import activity_words, rendering
 from psf_audit.model import Status
 from psf_audit.rendering import ReportFormat, View
 from psf_audit.text import clean, plural
@@ -16,10 +16,12 @@ from psf_audit.text import clean, plural
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from psf_audit.activity import Activity
     from psf_audit.compare import Comparison, ControlChange
     from psf_audit.exposure import Exposure
     from psf_audit.model import Assessment, ControlResult, DomainResult, Finding, Findings, WaiverUse
 
+_SPARKS = 72
 _PUNCTUATION = re.compile(r"[\\`*_\[\]|~$!]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BLOCK = re.compile(r"^(?:#(?=[#\s]|$)|[-+=](?=[-+=\s]|$)|(\d{1,9})([.)])(?=\s|$))")
@@ -81,6 +83,8 @@ def _blocks(assessment: Assessment) -> Iterator[str]:
     if assessment.exposure is not None:
         yield "## Exposure"
         yield from _exposure_blocks(assessment.exposure)
+    yield "## Activity"
+    yield from _activity_blocks(assessment.activity)
     yield "## Controls"
     for domain in assessment.domains:
         yield from _domain(domain)
@@ -158,6 +162,46 @@ def _exposure_blocks(exposure: Exposure) -> Iterator[str]:
     for title, texts in (("What would bound it", rendering.lacks(exposure)), ("It rests on", exposure.rests_on)):
         if texts:
             yield f"**{title}.**\n\n" + "\n".join(f"- {escape(text)}" for text in texts)
+
+
+def _activity_blocks(activity: Activity | None) -> Iterator[str]:
+    if activity is None:
+        yield activity_words.NOTHING
+        return
+    yield escape(activity_words.headline(activity))
+    line = activity_words.sparkline(activity, _SPARKS)
+    if line:
+        yield f"```text\n{line.rstrip()}\n```"
+    yield from (escape(note) for note in activity_words.notes(activity))
+    for title, header, found, about in (
+        ("What happened along the way", activity_words.MARKS_HEADER, activity_words.mark_rows(activity), ""),
+        (
+            "When what is enforced would have stopped it",
+            activity_words.STOPS_HEADER,
+            activity_words.stop_rows(activity),
+            ". ".join(
+                filter(None, (activity_words.more(activity.stops, activity.stop_count), activity_words.HOW_COUNTED))
+            ),
+        ),
+        (
+            "Enforced ceilings in USD",
+            activity_words.CEILINGS_HEADER,
+            activity_words.ceiling_rows(activity),
+            activity_words.more(activity.ceilings, activity.ceiling_count),
+        ),
+        (
+            activity_words.stretch_title(activity),
+            activity_words.STRETCHES_HEADER,
+            activity_words.stretch_rows(activity),
+            activity_words.STRETCHES,
+        ),
+    ):
+        rows = [[escape(cell) for cell in row] for row in found]
+        if rows:
+            yield f"**{title}.**"
+            yield table(list(header), rows)
+            if about:
+                yield about
 
 
 def _exposure(exposure: Exposure, _view: View) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, cast
 
-from psf_audit import rendering
+from psf_audit import activity_words, rendering
+from psf_audit.amounts import money
 from psf_audit.compare import Kind
 from psf_audit.model import Severity, Status, Verdict
 from psf_audit.rendering import ReportFormat, View
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from psf_audit.activity import Activity
     from psf_audit.compare import Comparison, ControlChange
     from psf_audit.exposure import Exposure
     from psf_audit.model import Assessment, ControlResult, DomainResult, WaiverUse
@@ -28,6 +30,8 @@ _ALL_GAPS = 12
 _FIRST = 3
 _WIDE = 140
 _NARROW = 72
+_SPARKS = 60
+_MAX_STOPS = 3
 
 _STYLES = {
     Status.CONTRADICTED: "bold red",
@@ -57,6 +61,8 @@ def _assessment_parts(assessment: Assessment, view: View) -> list[RenderableType
         parts += _steps(gaps, assessment.domains, view)
     if assessment.exposure is not None:
         parts += [_heading("Exposure"), *_exposure_parts(assessment.exposure, view)]
+    if assessment.activity is not None:
+        parts += [_heading("Activity"), *_activity_parts(assessment.activity, view)]
     parts += [_in_short(assessment)]
     if assessment.waivers:
         parts += [_heading("Waivers"), _waivers(assessment.waivers)]
@@ -307,6 +313,27 @@ def _exposure_parts(exposure: Exposure, view: View) -> Iterator[RenderableType]:
             table.add_row(_text(situation, "bold"), _text(enforced), _text(by), _text(claimed))
         yield table
     yield from (_bullet(lack) for lack in rendering.lacks(exposure))
+
+
+def _activity_parts(activity: Activity, view: View) -> Iterator[RenderableType]:
+    yield _text(activity_words.headline(activity))
+    yield from (_text(note, "dim") for note in activity_words.notes(activity))
+    total = f" {money(activity.total)} USD"
+    sparks = activity_words.sparkline(activity, max(10, min(_SPARKS, view.width - len(total))))
+    if sparks:
+        yield _bars(sparks, total)
+    for what, at, whom, place in [*activity_words.stop_rows(activity)][:_MAX_STOPS]:
+        yield _bullet(f"would have stopped at {at} UTC: {what[2:]} ({place}), {whom} in all")
+    left = activity.stop_count - _MAX_STOPS
+    if left > 0:
+        yield _bullet(f"and {left} more")
+
+
+def _bars(sparks: str, words: str) -> Text:
+    """Bars of characters with words after them; no blank is folded away."""
+    from rich.text import Text
+
+    return Text.assemble((sparks, "red"), rendering.line(words).rjust(len(words)), no_wrap=True)
 
 
 def _exposure(exposure: Exposure, view: View) -> str:
