@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from psf_audit import rendering, wire, wire_comparison
+from psf_audit import activity_words, illustrations, rendering, wire, wire_comparison
 from psf_audit.compare import Kind
 from psf_audit.model import Status, Verdict, percent
 from psf_audit.rendering import ReportFormat, View
@@ -106,7 +106,9 @@ def _environment() -> Environment:
     )
     environment.globals |= {name: getattr(rendering, name) for name in _HELPERS}
     environment.globals |= {
+        "activity_words": activity_words,
         "anchor": anchor,
+        "bars_about": illustrations.BARS,
         "changes": rendering.CHANGES,
         "columns": columns,
         "kind_tone": _KIND_TONES.__getitem__,
@@ -117,19 +119,21 @@ def _environment() -> Environment:
         "register": rendering.REGISTER,
         "statuses": rendering.STATUSES,
         "tone": _TONES.__getitem__,
+        "undrawn": illustrations.UNDRAWN,
         "verdict_tone": _VERDICT_TONES.__getitem__,
     }
     return environment
 
 
 def _as_is(text: str) -> Markup:
-    """Text that needs no escaping: the style sheet that ships with the program, a digest, JSON without `<`."""
+    """What needs no escaping: the style sheet that ships with the program, a digest, JSON without `<`, a picture."""
     from markupsafe import Markup
 
     return Markup(text)  # noqa: S704
 
 
-def _page(name: str, data: dict[str, Any], data_id: str, **values: Any) -> str:
+def page(name: str, data: dict[str, Any], data_id: str, pictures: dict[str, str], **values: Any) -> str:
+    """A page from a template, with what it shows embedded as JSON; `pictures` are SVG elements, or empty."""
     style = rendering.template("report.css")
     return (
         _environment()
@@ -139,26 +143,34 @@ def _page(name: str, data: dict[str, Any], data_id: str, **values: Any) -> str:
             style_digest=_as_is(style_digest(style)),
             data=_as_is(data_block(data)),
             data_id=data_id,
+            pictures={name: _as_is(picture) for name, picture in pictures.items()},
             **values,
         )
     )
 
 
 def _assessment(assessment: Assessment, _view: View) -> str:
-    return _page(
+    exposure, activity = assessment.exposure, assessment.activity
+    return page(
         "assessment.html.j2",
         wire.to_json(assessment),
         DATA_ID,
+        {
+            "exposure": "" if exposure is None else illustrations.exposure(exposure),
+            "spend": "" if activity is None else illustrations.spend(activity),
+            "stretches": "" if activity is None else illustrations.stretches(activity),
+        },
         assessment=assessment,
         steps=rendering.next_steps(assessment),
     )
 
 
 def _comparison(comparison: Comparison, _view: View) -> str:
-    return _page(
+    return page(
         "comparison.html.j2",
         wire_comparison.comparison_to_json(comparison),
         COMPARISON_ID,
+        {},
         comparison=comparison,
     )
 

@@ -14,6 +14,7 @@ from psf_audit.plugins import discover
 from psf_audit.rendering import ReportFormat, View
 from psf_audit.text import screened
 from tests import samples
+from tests.goldens import undrawn
 from tests.strategies import assessments
 
 FORMATS = discover("psf_audit.report", ReportFormat)
@@ -65,7 +66,7 @@ def comparison(kind: ReportFormat, value: Comparison, view: View) -> str:
 @pytest.mark.parametrize("sample", list(ASSESSMENTS))
 def test_assessments_are_as_they_were(name: str, sample: str, golden: Golden) -> None:
     kind = FORMATS[name]
-    golden(f"report/{sample}{kind.suffixes[0]}", kind.assessment(ASSESSMENTS[sample](), View(80)))
+    golden(f"report/{sample}{kind.suffixes[0]}", undrawn(kind.assessment(ASSESSMENTS[sample](), View(80))))
 
 
 @pytest.mark.parametrize("name", OWN)

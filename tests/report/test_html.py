@@ -1,12 +1,16 @@
 import json
 import re
+from dataclasses import replace
+from decimal import Decimal
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
 from jinja2 import UndefinedError
 
-from psf_audit import rendering, wire, wire_comparison
+from psf_audit import activity_words, illustrations, pictures, rendering, wire, wire_comparison
+from psf_audit.amounts import clock, money
 from psf_audit.compare import Comparison, compare
 from psf_audit.model import Assessment
 from psf_audit.rendering import View
@@ -122,8 +126,15 @@ def test_the_page_is_well_built(page: Page) -> None:
     assert {str(use["href"])[1:] for use in page.all("use")} <= set(ids)
 
 
-def test_icons_never_stand_alone(page: Page) -> None:
-    assert all(svg.get("aria-hidden") == "true" for svg in page.all("svg"))
+def test_icons_never_stand_alone_and_pictures_have_words(page: Page) -> None:
+    ids = {str(attributes["id"]): tag for tag, attributes in page.elements if "id" in attributes}
+    for svg in page.all("svg"):
+        if svg.get("class") != "picture":
+            assert svg.get("aria-hidden") == "true"
+            continue
+        assert svg["role"] == "img"
+        title, description = str(svg["aria-labelledby"]).split()
+        assert (ids[title], ids[description]) == ("title", "desc")
 
 
 def test_the_assessment_is_embedded_as_it_is() -> None:
@@ -216,3 +227,70 @@ def test_a_template_writes_nothing_that_is_not_there() -> None:
         environment.from_string("{{ assessment.scroe }}").render(assessment=samples.small())
     with pytest.raises(TypeError, match="writes None"):
         environment.from_string("{{ score }}").render(score=None)
+
+
+# ------------------------------------------------------------------------------------------------- pictures and tables
+
+
+def tables(text: str) -> dict[str, list[list[str]]]:
+    """The cells of each table, by the start of its caption."""
+    found = {}
+    for table in re.findall(r"<table[^>]*>(.*?)</table>", text, re.DOTALL):
+        caption = unescape(re.findall(r"<caption>(.*?)</caption>", table, re.DOTALL)[0])
+        rows = re.findall(r"<tr>(.*?)</tr>", table.partition("<tbody>")[2], re.DOTALL)
+        found[caption] = [[unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+    return found
+
+
+def test_every_number_of_a_picture_stands_in_a_table() -> None:
+    activity = samples.ACTIVITY
+    found = tables(HTML.assessment(samples.small(), View()))
+    spent = found["What had been spent, in USD, at the moments (UTC) at which it had changed"]
+    assert spent == [[clock(activity.moment(step)), money(sum_)] for step, sum_ in enumerate(activity.spent)]
+    marks = found["What happened along the way"]
+    assert [(row[0], int(row[1])) for row in marks] == [(mark.kind.label, mark.count) for mark in activity.marks]
+    assert [row[2:] for row in marks] == [[clock(mark.at), clock(mark.until)] for mark in activity.marks]
+    stops = found["When what is enforced would have stopped it"]
+    assert [(row[0][2:], row[1]) for row in stops] == [(each.what, clock(each.at)) for each in activity.stops]
+    assert [row[0][0] for row in stops] == ["a", "b"]
+    stretches = found["The 2 longest of 64 stretches without a decision of a person"]
+    assert stretches == [
+        ["1 run-7f", "2026-11-22 09:00:00", "14 h", "1,834.20", "900", "811"],
+        ["2 run-80", "2026-11-22 00:00:00", "1 h", "not stated", "20", "0"],
+    ]
+
+
+def test_moments_at_which_nothing_had_changed_are_left_out() -> None:
+    spent = (Decimal(1),) * 40 + (Decimal(2),) * 57
+    activity = replace(samples.ACTIVITY, spent=spent)
+    rows = list(activity_words.spent_rows(activity))
+    assert [row[1] for row in rows] == ["1.00", "2.00", "2.00"]
+    assert [row[0] for row in rows] == [clock(activity.moment(step)) for step in (0, 40, 96)]
+
+
+def test_each_picture_is_there_with_ids_of_its_own() -> None:
+    drawn = [svg for svg in PAGES["small"].all("svg") if svg.get("class") == "picture"]
+    assert [str(svg["aria-labelledby"]).split("-")[0] for svg in drawn] == ["exposures", "spend", "stretches"]
+
+
+def test_a_page_is_whole_when_the_library_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError("no font")
+
+    before = HTML.assessment(samples.small(), View())
+    monkeypatch.setattr(pictures, "svg", broken)
+    text = HTML.assessment(samples.small(), View())
+    assert text.count(illustrations.UNDRAWN) == 3
+    assert 'class="picture"' not in text
+    assert tables(text) == tables(before)
+
+
+def test_where_there_was_no_log_the_page_says_so() -> None:
+    assert activity_words.NOTHING in PAGES["ready"].text["main"]
+
+
+def test_a_cost_that_is_not_stated_is_not_nothing() -> None:
+    nothing = replace(samples.ACTIVITY, spent=(Decimal(0),) * 97)
+    assert activity_words.headline(nothing).startswith("no stated cost in 1201 calls")
+    assert activity_words.headline(replace(nothing, unpriced=0)).startswith("0.00 USD in 1201 calls")
+    assert activity_words.headline(replace(nothing, spent=(), start=None, stretches=())) == "1201 calls."
