@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
 import typer
 
@@ -15,9 +15,11 @@ from psf_audit.errors import AuditError, ConfigurationError
 from psf_audit.text import one_line, safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from psf_audit.rendering import ReportFormat, View
+
+Form = TypeVar("Form")
 
 _PIPED_WIDTH = 100
 
@@ -42,19 +44,21 @@ def complain(error: AuditError) -> None:
     typer.echo(f"psf-audit: {safe(one_line(str(error.message) + hint))}", err=True)
 
 
-class Reports:
-    """The reports that a command was asked for; made before the work starts, so that a wrong name costs nothing."""
+class Outputs(Generic[Form]):
+    """What a command was asked to write; made before the work starts, so that a wrong name costs nothing."""
 
-    def __init__(self, printed: str, outputs: Sequence[str] | None, *, inputs: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, formats: Mapping[str, Form], printed: str, outputs: Sequence[str] | None, inputs: Iterable[Path] = ()
+    ) -> None:
         """Check formats and paths.
 
         Raises:
             ConfigurationError: an unknown format, an output that is no FORMAT=PATH, twice the same path, or a path that
                 is an input.
         """
-        self._formats = _formats()
+        self._formats = formats
         self._printed = self._format(printed)
-        self._files: list[tuple[ReportFormat, Path]] = []
+        self._files: list[tuple[Form, Path]] = []
         taken = {_real(path) for path in inputs}
         for output in outputs or ():
             name, separator, path = output.partition("=")
@@ -69,12 +73,12 @@ class Reports:
             taken.add(real)
             self._files.append((self._format(name), target))
 
-    def _format(self, name: str) -> ReportFormat:
+    def _format(self, name: str) -> Form:
         if name not in self._formats:
             raise ConfigurationError(f"there is no format {name!r}", hint=f"known: {', '.join(self._formats)}")
         return self._formats[name]
 
-    def deliver(self, render: Callable[[ReportFormat, View], str]) -> None:
+    def deliver(self, render: Callable[[Form, View], str]) -> None:
         """Write every file, then print; nothing is left half written.
 
         Raises:
@@ -88,6 +92,14 @@ class Reports:
             write(path, text)
             typer.echo(f"wrote {safe(one_line(str(path)))}", err=True)
         show(render(self._printed, view()))
+
+
+class Reports(Outputs["ReportFormat"]):
+    """The reports that a command was asked for, in the formats of assessments and comparisons."""
+
+    def __init__(self, printed: str, outputs: Sequence[str] | None, *, inputs: Iterable[Path] = ()) -> None:
+        """Check formats and paths; errors as `Outputs`."""
+        super().__init__(_formats(), printed, outputs, inputs)
 
 
 def _formats() -> dict[str, ReportFormat]:

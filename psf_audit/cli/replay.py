@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli.assess import day
-from psf_audit.cli.output import show, view
+from psf_audit.cli.output import OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
-from psf_audit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +42,9 @@ def replay(
     ] = None,
     deny: Annotated[list[str] | None, typer.Option(metavar="PATTERNS", help="Never these tools or targets.")] = None,
     format_: Annotated[
-        str, typer.Option("--format", "-f", metavar="FORMAT", help="What to print: terminal, json or markdown.")
+        str, typer.Option("--format", "-f", metavar="FORMAT", help="What to print: terminal, markdown, html or json.")
     ] = "terminal",
+    output: OutputOption = None,
     as_of: Annotated[
         str | None,
         typer.Option(metavar="DAY", help="What is dated later is left out, YYYY-MM-DD; today (UTC) if not given."),
@@ -63,37 +63,31 @@ def replay(
     from psf_audit.query import Bounds
     from psf_audit.replay import grammar, run
 
-    render = _renderer(format_)
+    inputs = [*(logs or []), *([manifest] if manifest is not None else [])]
+    outputs = Outputs(_forms(), format_, output, inputs)
     given = (("--limit", limit), ("--gate", gate), ("--rate", rate), ("--allow", allow), ("--deny", deny))
     flags = [(name, text) for name, texts in given for text in texts or ()]
-    bounds = Bounds(memory_mib=memory_mib(memory))
     options = run.Options(
         as_of=day(as_of),
         guardrails=tuple(grammar.guardrails(flags)),
         manifest=manifest,
         evidence_root=evidence_root,
         engine=engine,
-        bounds=bounds,
+        bounds=Bounds(memory_mib=memory_mib(memory)),
     )
     with progress() as watch:
         told = run.run(logs or [], options, watch)
-    show(render(told, view()))
+    outputs.deliver(lambda render, view: render(told, view))
 
 
-def _renderer(name: str) -> Callable[[Replay, View], str]:
-    """The form of that name.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    from psf_audit.replay import markdown, terminal, wire
+def _forms() -> dict[str, Callable[[Replay, View], str]]:
+    """Every form of a replay, by name."""
+    from psf_audit.replay import html, markdown, terminal, wire
     from psf_audit.wire import dumps
 
-    forms: dict[str, Callable[[Replay, View], str]] = {
+    return {
         "terminal": terminal.text,
-        "json": lambda replay, _: dumps(wire.to_json(replay)),
         "markdown": markdown.text,
+        "html": html.text,
+        "json": lambda replay, _: dumps(wire.to_json(replay)),
     }
-    if name not in forms:
-        raise ConfigurationError(f"there is no format {name!r}", hint=f"known: {', '.join(forms)}")
-    return forms[name]

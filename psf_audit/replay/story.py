@@ -64,7 +64,7 @@ class Tried:
     """One guardrail and what it would have done.
 
     People answer what it asks as they answered in the log. `unanswered` is the money if nobody had answered, where that
-    makes a difference.
+    makes a difference. `ceiling` is its amount where it is a ceiling in USD without a window.
     """
 
     words: str
@@ -83,6 +83,7 @@ class Tried:
     unseen: int
     unseen_usd: Decimal
     listed: tuple[Stop, ...]
+    ceiling: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +255,7 @@ def _tried(account: Account, spent: int, place: Callable[[int], tuple[str, str] 
         unseen=account.unseen,
         unseen_usd=dollars(account.unseen_nano),
         listed=tuple(_stop(who, held, place) for who, held in ordered[:MOST_STOPS]),
+        ceiling=guardrail.amount if guardrail.measure == "usd" and guardrail.row.get("per_seconds") is None else None,
     )
 
 

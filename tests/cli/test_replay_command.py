@@ -172,7 +172,9 @@ def test_a_log_named_twice_counts_once(capsys: pytest.CaptureFixture[str]) -> No
     ("arguments", "code", "words"),
     [
         ((), 2, "there is no log to replay"),
-        ((str(DN42), "-f", "html"), 2, "known: terminal, json, markdown"),
+        ((str(DN42), "-f", "pdf"), 2, "known: terminal, markdown, html, json"),
+        ((str(DN42), "-o", "page.html"), 2, "is not FORMAT=PATH"),
+        ((str(DN42), "-o", f"html={DN42}"), 2, "would overwrite an input"),
         ((str(DN42), "--limit", "100"), 2, "--limit '100', character 4"),
         ((str(DN42), "--as-of", "soon"), 2, "YYYY-MM-DD"),
         ((str(DN42), "--engine", "abacus"), 2, "there is no engine"),
