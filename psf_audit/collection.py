@@ -271,7 +271,7 @@ class _Folder:
         found = recognise(artifact, kind.name if kind and artifact.bytes == 0 else name)
         if kind is not None and found is not kind:
             raise Unreadable(f"is {found.name}, the files before it are {kind.name}", hint="name it by itself")
-        if not found.streams:
+        if not (found.streams or (found.columnar is not None and found.columnar.only)):
             raise Unreadable(f"is {found.name}: of a folder only logs are read", hint="name its files one by one")
         first = self._log.last
         self._log.part = artifact.path

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import duckdb
 import yaml
 from defusedxml import ElementTree as DefusedET
 
@@ -61,7 +63,7 @@ class Fixture:
     @cached_property
     def tree(self) -> Tree:
         """Its leaves."""
-        return tree(self.path.name, self.data.decode())
+        return parquet(self.path) if self.path.suffix == ".parquet" else tree(self.path.name, self.data.decode())
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
@@ -155,6 +157,42 @@ def tree(name: str, text: str) -> Tree:
     if values is not None:
         return _json(values)
     return _spans(text, _WORD if name == "CODEOWNERS" or name.endswith(".md") else _QUOTED)
+
+
+def parquet(path: Path) -> Tree:
+    """The cells of a Parquet file. Written again it has the same metadata, and every column is text."""
+    with duckdb.connect() as connection:
+        cursor = connection.execute("FROM read_parquet(?)", [str(path)])
+        names = [column[0] for column in cursor.description]
+        rows = cursor.fetchall()
+        metadata = connection.execute("SELECT decode(key), decode(value) FROM parquet_kv_metadata(?)", [str(path)])
+        pairs = ", ".join(
+            "'{}': '{}'".format(*(text.replace("'", "''") for text in pair)) for pair in metadata.fetchall()
+        )
+
+    def write(changes: Mapping[Address, Any]) -> bytes:
+        with duckdb.connect() as connection, tempfile.TemporaryDirectory() as folder:
+            connection.execute(f"CREATE TABLE cells ({', '.join(f'{name} VARCHAR' for name in names)})")
+            for number, row in enumerate(rows):
+                changed = [changes.get((number, name), cell) for name, cell in zip(names, row, strict=True)]
+                connection.table("cells").insert([_cell(cell) for cell in changed])
+            target = Path(folder, "cells.parquet")
+            connection.execute(f"COPY cells TO '{target}' (FORMAT parquet, KV_METADATA {{{pairs}}})")
+            return target.read_bytes()
+
+    leaves: dict[Address, Any] = {
+        (number, name): cell if isinstance(cell, str | int) else str(cell)
+        for number, row in enumerate(rows)
+        for name, cell in zip(names, row, strict=True)
+        if cell is not None
+    }
+    return Tree(leaves, write)
+
+
+def _cell(value: Any) -> str | None:
+    """A value as a cell of text, which holds Unicode only."""
+    text = None if value is None else value if isinstance(value, str) else str(value)
+    return None if text is None else text.encode(errors="replace").decode()
 
 
 def _json_values(text: str) -> list[Any] | None:

@@ -50,6 +50,5 @@ EVENTS_PARQUET = EvidenceFormat(
         "That a limit, gate or boundary acted, or that work went on past it.",
     ),
     export=("psf-audit normalize LOG --output events.parquet",),
-    streams=True,
     columnar=_PARQUET,
 )
