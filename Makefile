@@ -10,7 +10,7 @@ ARGS ?=
 # `$(call not-ready,COMMAND)` succeeds when the command's exit code is 1: assessed, and the gate is not met.
 not-ready = code=0; $(1) || code=$$?; test "$$code" -eq 1 || { echo "expected exit code 1, got $$code" >&2; exit 1; }
 
-.PHONY: help setup demo test lint types imports wheel docs docs-check samples golden bench bench-memory bench-events fuzz check clean
+.PHONY: help setup demo test spark spark-full lint types imports wheel docs docs-check samples golden bench bench-memory bench-events fuzz check clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -29,6 +29,10 @@ help: ## list these targets
 	$(PYTHON) -m venv .venv
 	$(PIP) install --editable '.[dev,samples]'
 	@touch .venv/demo.stamp $@
+
+.venv/spark.stamp: .venv/dev.stamp
+	$(PIP) install --editable '.[dev,samples,spark]'
+	@touch $@
 
 .PHONY: .python
 .python:
@@ -55,6 +59,18 @@ test: .venv/dev.stamp ## run the tests with branch coverage (ARGS="-k name" for 
 	@$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report $(if $(ARGS),--fail-under=0)
 
+spark: .venv/dev.stamp ## the engine spark against DuckDB, in a Spark on this machine (installs pyspark, and Java where it may)
+	@if sh tools/java.sh; then $(MAKE) --no-print-directory .spark; fi
+
+spark-full: ## the same on every version of each rubric and a million events, which takes long
+	@$(MAKE) --no-print-directory spark ARGS="--spark-full $(ARGS)"
+
+.PHONY: .spark
+# A Spark for small logs does not optimise what long ones need: the long log has a process of its own.
+.spark: .venv/spark.stamp
+	$(BIN)/python -m pytest --spark tests/engine/test_spark_engine.py tests/engine/test_spark_answers.py $(ARGS)
+	$(BIN)/python -m pytest --spark tests/engine/test_spark_long_log.py $(ARGS)
+
 lint: .venv/dev.stamp ## ruff: rules and format
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -79,7 +95,7 @@ wheel: .venv/dev.stamp ## build sdist and wheel, and assess the sample with the 
 docs-check: .venv/dev.stamp ## fail if the generated parts of the documentation are stale
 	$(BIN)/python tools/docs.py --check
 
-check: test lint types imports wheel docs-check ## everything CI runs
+check: test lint types imports wheel docs-check spark ## everything CI runs
 
 # ------------------------------------------------------------------------------------------------------ regenerate
 

@@ -242,7 +242,7 @@ def _dataset(rubric: Rubric, case: Case, as_of: date) -> store.Dataset:
 
 def _event(number: int, row: dict[str, Any], as_of: date) -> Event:
     given = {name: value for name, value in row.items() if name != "produced_by"}
-    return Event(number, f"line {number}", _values("events", _EVENT_DEFAULTS | given, as_of))
+    return Event(number, f"line {number}", store.typed("events", _values("events", _EVENT_DEFAULTS | given, as_of)))
 
 
 def _fact(table: str, number: int, row: dict[str, Any], as_of: date, release: str) -> Fact:

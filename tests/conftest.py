@@ -31,12 +31,22 @@ settings.load_profile("psf-audit")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/ with what the tests produce")
+    parser.addoption("--spark", action="store_true", help="run the tests that start Spark: they take minutes")
+    parser.addoption("--spark-full", action="store_true", help="with --spark: all that there is, which takes an hour")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if IN_CI and config.getoption("--update-golden"):
         message = "--update-golden: golden files are not rewritten in CI; run `make golden` and commit the difference"
         raise pytest.UsageError(message)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--spark"):
+        skip = pytest.mark.skip(reason="starts Spark, which takes minutes, pyspark and Java 17: make spark runs it")
+        for item in items:
+            if item.get_closest_marker("spark"):
+                item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from psf_audit.engine.duckdb_engine import DuckDBSession, _views_in
+from psf_audit.answering import views_in
+from psf_audit.engine.duckdb_engine import DuckDBSession
 from psf_audit.facts import log
 from psf_audit.facts.store import Dataset, typed
 from psf_audit.facts.tables import TABLES
@@ -66,7 +67,7 @@ def view(name: str, columns: str, **tables: list[Row]) -> list[tuple[Any, ...]]:
 
 
 def _with_all_below(name: str) -> frozenset[str]:
-    return _views_in(f"SELECT 1 FROM {name}")  # noqa: S608  it is not run
+    return views_in(f"SELECT 1 FROM {name}")  # noqa: S608  it is not run
 
 
 def _plain(value: Any) -> Any:

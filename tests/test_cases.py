@@ -96,6 +96,7 @@ def test_a_case_says_which_and_where_it_is(run: Run) -> None:
     ("case", "message"),
     [
         ({"add": {"limitz": [{}]}}, "there is no table 'limitz'"),
+        ({"add": {"events": [{"id": 1}]}}, "events.id: 1 is not VARCHAR"),
         ({"add": {"limits": [{"colour": "red"}]}}, "limits.colour"),
         ({"add": {"limits": [{"resource": "bananas"}]}}, "'bananas' is not one of"),
         ({"add": {"events": [{**CALL, "at": "yesterday noon"}]}}, "'yesterday noon' is no date or time with zone"),

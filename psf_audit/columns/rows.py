@@ -48,7 +48,7 @@ def _plain(row: dict[str, Any], names: Iterable[str], exact: set[str]) -> dict[s
     return {
         name: format(value, "f")
         if name in exact and isinstance(value, Decimal)
-        else _cut(value)
+        else short(value)
         if type(value) is str and len(value) > MAX_CHARACTERS
         else value
         for name in names
@@ -56,6 +56,6 @@ def _plain(row: dict[str, Any], names: Iterable[str], exact: set[str]) -> dict[s
     }
 
 
-def _cut(text: str) -> str:
+def short(text: str) -> str:
     """The start of a text and a digest of all of it: two texts stay equal or different as they were."""
     return f"{text[:MAX_CHARACTERS]}… sha256:{hashlib.sha256(text.encode()).hexdigest()}"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from psf_audit import answering
 from psf_audit.columns.database import Database
 from psf_audit.columns.rows import definition, insert
 from psf_audit.columns.table import LogRows
 from psf_audit.facts.tables import TABLES
 from psf_audit.facts.views import views
-from psf_audit.query import Answer, Answers, Bounds, Engine, names
+from psf_audit.query import Answers, Bounds, Engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,18 +49,8 @@ class DuckDBSession:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="psf-audit-duckdb")
 
     def ask(self, sql: str, parameters: Mapping[str, Any]) -> Answers:
-        """The rows of a criterion in a stable order, at most the row limit of them, with their full count.
-
-        Where there are more rows than that, those that rest on something being there come before those that rest on
-        its absence.
-        """
-        answers = self._within_time(sql, parameters)
-        if answers.count > len(answers.rows) and all(row.absent is not None for row in answers.rows):
-            rest = f"SELECT * FROM (\n{sql}\n) AS psf_rest WHERE absent IS NULL"  # noqa: S608  analysed: one SELECT
-            firm = self._within_time(rest, parameters)
-            rows = (*firm.rows, *answers.rows)[: self._bounds.rows]
-            return Answers(rows=rows, count=answers.count, failure=firm.failure)
-        return answers
+        """The rows of a criterion in a stable order, at most the row limit of them, with their full count."""
+        return answering.bounded(lambda asked: self._within_time(asked, parameters), sql, self._bounds.rows)
 
     def _within_time(self, sql: str, parameters: Mapping[str, Any]) -> Answers:
         if self._closed:
@@ -84,15 +72,15 @@ class DuckDBSession:
             f"ORDER BY ALL LIMIT {self._bounds.rows}"
         )
         try:
-            self._make(_views_in(sql))
+            self._make(answering.views_in(sql))
             cursor = self._connection.execute(statement, {name: _bound(value) for name, value in parameters.items()})
             names = [column[0] for column in cursor.description]
             rows = cursor.fetchall()
         except self._error as error:
-            return Answers(failure=" ".join(str(error).split())[:200])
+            return answering.failure(error)
         records = [dict(zip(names, row, strict=True)) for row in rows]
         return Answers(
-            rows=tuple(sorted((_answer(record) for record in records), key=_order)),
+            rows=answering.rows(records),
             count=int(records[0]["psf_count"]) if records else 0,
         )
 
@@ -116,18 +104,6 @@ class DuckDBSession:
         self._connection.close()
 
 
-@cache
-def _views_in(sql: str) -> frozenset[str]:
-    """The views that a statement reads, and those that they read: a view reads only views that stand before it."""
-    before = [view.name for view in views()]
-    needed = set(names(sql, frozenset(before)))
-    for view in reversed(views()):
-        before.pop()
-        if view.name in needed:
-            needed |= names(view.sql, frozenset(before))
-    return frozenset(needed)
-
-
 def _bound(value: Any) -> Any:
     """A parameter as DuckDB should bind it: a small whole number would otherwise make 32-bit arithmetic of the rest."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -135,33 +111,6 @@ def _bound(value: Any) -> Any:
 
         return LongValue(value)
     return value
-
-
-def _answer(record: dict[str, Any]) -> Answer:
-    ref, at_ms, against = record.get("ref"), record.get("at_ms"), record.get("against")
-    return Answer(
-        ref=ref if type(ref) is int else None,
-        what=str(record.get("what") or ""),
-        found=_finite(record.get("found")),
-        expected=_finite(record.get("expected")),
-        unit=_text(record.get("unit")),
-        at_ms=at_ms if type(at_ms) is int else None,
-        absent=_text(record.get("absent")),
-        against=against if type(against) is int else None,
-    )
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, (Decimal, float)) and not math.isfinite(value) else value
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _order(answer: Answer) -> tuple[bool, int, str, str, str]:
-    """Rows without a ref last, then by ref and text: the same whatever order the engine found them in."""
-    return (answer.ref is None, answer.ref or 0, answer.what, str(answer.found), str(answer.expected))
 
 
 ENGINE = Engine(name="duckdb", open=DuckDBSession)
