@@ -90,6 +90,15 @@ class Artifact:
         with self._open() as stream:
             return reading.is_gzip(stream)
 
+    def expand(self, target: BinaryIO) -> None:
+        """Write the bytes, decompressed where the file is gzip.
+
+        Raises:
+            Unreadable: it is damaged, or becomes larger than anything that is read.
+        """
+        with self._watched() as stream:
+            reading.expand(stream, target)
+
     def lines_at(self, places: Sequence[int], total: int) -> Iterator[tuple[int, int, bytes | Unreadable]]:
         """Of the `total` lines that are not blank those at some places (from 0, ascending): place, number, bytes.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import manifest as manifests
+from psf_audit import reading
 from psf_audit.artifact import Artifact, EvidenceFormat, Refusal
 from psf_audit.columns.database import Database
 from psf_audit.columns.table import LogTable
@@ -91,7 +92,7 @@ def _collect_one(
     )
     try:
         target = confined(reference.path, base, bound)
-        if target.is_dir():
+        if reading.is_folder(target):
             return _Folder(empty, target, bound, database or Database()).read(reference)
         artifact = Artifact.of_file(reference.path, target)
     except Unreadable as error:

@@ -168,6 +168,31 @@ def is_gzip(stream: BinaryIO) -> bool:
     return stream.read(len(_GZIP)) == _GZIP
 
 
+def expand(stream: BinaryIO, target: BinaryIO) -> None:
+    """Write what a stream holds, decompressed if it is gzip.
+
+    Raises:
+        Unreadable: it is damaged, or becomes larger than the bound.
+    """
+    source, size = expanded(stream), 0
+    try:
+        while block := source.read(_BLOCK):
+            size += len(block)
+            if size > MAX_EXPANDED:
+                raise too_large(MAX_EXPANDED)
+            target.write(block)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise Unreadable("compressed data ends early or is damaged") from error
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is that of a folder; not where the system refuses to say."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 class LineIndex:
     """Where the lines of a file stand, found by looking at it once; it has one number for each MiB."""
 

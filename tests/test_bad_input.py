@@ -299,10 +299,15 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def empty_folder(deployment: Deployment) -> str:
+    (deployment.folder / "evidence/none").mkdir()
+    return "evidence/none"
+
+
 OutOfReach = Callable[[Deployment, Path], str]
 OUT_OF_REACH: dict[str, tuple[OutOfReach, str]] = {
     "missing": (lambda *_: "evidence/gone.xml", "does not exist"),
-    "folder": (lambda *_: "evidence", "is a folder, not a file"),
+    "folder": (lambda one, _: empty_folder(one), "is a folder without a log that can be read"),
     "parent": (lambda one, path: os.path.relpath(path, one.folder), "lies outside the evidence root"),
     "absolute": (lambda _, path: str(path), "lies outside the evidence root"),
     "passwd": (lambda *_: "/etc/passwd", "lies outside the evidence root"),

@@ -8,6 +8,7 @@ import tempfile
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -96,14 +97,25 @@ class Database:
         connection.execute(f"ATTACH ':memory:' AS {own}; USE {own}")
         return connection
 
-    def linked(self, artifact: Artifact, suffix: str) -> Path:
-        """A path to a file under a name of our own: one with a star in it would stand for several files."""
-        link = self.folder / f"{self.name('file')}{suffix}"
-        if artifact.file is None:
-            link.write_bytes(artifact.data)
-        else:
-            link.symlink_to(artifact.file.resolve())
-        return link
+    @contextmanager
+    def named(self, artifact: Artifact, suffix: str) -> Iterator[Path]:
+        """A path to a file under a name of our own: one with a star in it would stand for several files.
+
+        What is compressed is expanded, so that all cores can read it, and no further than to the bound.
+
+        Raises:
+            Unreadable: it is damaged, or larger than the bound.
+        """
+        path = self.folder / f"{self.name('file')}{suffix}"
+        try:
+            if artifact.is_gzip or artifact.file is None:
+                with path.open("wb") as copy:
+                    artifact.expand(copy)
+            else:
+                path.symlink_to(artifact.file.resolve())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def name(self, stem: str) -> str:
         """A name that no table of this database has."""

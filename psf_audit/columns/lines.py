@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 from psf_audit.columns import plain
 from psf_audit.columns.database import literal
 from psf_audit.columns.table import STORED, Lines, LogTable
+from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Carries, Event, Item, Loaded
 from psf_audit.reading import MAX_LINE_BYTES
 from psf_audit.values import stated_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from psf_audit.artifact import Artifact
-    from psf_audit.errors import Unreadable
 
     Check = Callable[[Iterator[Item]], Iterator[Item]]
 
@@ -67,7 +68,7 @@ class JsonLines:
         part = _Part(self, artifact, log)
         try:
             part.load()
-        except (duckdb.Error, OSError):
+        except (Unreadable, duckdb.Error, OSError):
             # Compressed data that is damaged, a line beyond all bounds: the format says where.
             part.undo()
             return None
@@ -95,7 +96,12 @@ class _Part:
 
     def load(self) -> None:
         """Let the database read every line."""
-        link = self._log.database.linked(self._artifact, ".jsonl")
+        with self._log.database.named(self._artifact, ".jsonl") as file:
+            self._insert(file)
+        ((rows,),) = self._run(f'SELECT COUNT(*) FROM "{self._log.name}"')  # noqa: S608
+        self.rows = rows - self.first
+
+    def _insert(self, file: Path) -> None:
         keys = ", ".join(f"{literal(key)}: 'VARCHAR'" for key in self._form.keys)
         values = ", ".join(
             f'{self._form.values[column.name]} AS "{column.name}"'
@@ -105,13 +111,10 @@ class _Part:
         )
         self._run(
             f'INSERT INTO "{self._log.name}" SELECT {values}, NULL, COALESCE({self._form.doubt}, FALSE) '  # noqa: S608
-            f"FROM read_json({literal(str(link))}, format = 'newline_delimited', ignore_errors = true, "
-            f"compression = '{'gzip' if self._artifact.is_gzip else 'none'}', columns = {{{keys}}}, "
-            f"maximum_object_size = {MAX_LINE_BYTES})",
+            f"FROM read_json({literal(str(file))}, format = 'newline_delimited', ignore_errors = true, "
+            f"compression = 'none', columns = {{{keys}}}, maximum_object_size = {MAX_LINE_BYTES})",
             what=f"reading {self._artifact.path}",
         )
-        ((rows,),) = self._run(f'SELECT COUNT(*) FROM "{self._log.name}"')  # noqa: S608
-        self.rows = rows - self.first
 
     def undo(self) -> None:
         """Make none of the rows an event."""

@@ -52,16 +52,18 @@ class ParquetLog:
         """
         import duckdb
 
-        file = literal(str(log.database.linked(artifact, ".parquet")))
-        try:
-            found = _columns(log.database, file)
-            said = _said(log.database, file)
-            first, rows = log.last, _copy(log, file, found, artifact.path)
-        except duckdb.Error as error:
-            raise Unreadable("is Parquet that cannot be read", hint=" ".join(str(error).split())[:200]) from error
+        with log.database.named(artifact, ".parquet") as path:
+            file = literal(str(path))
+            try:
+                found = _columns(log.database, file)
+                said = _said(log.database, file)
+                first, rows = log.last, _copy(log, file, found, artifact.path)
+                losses = _losses(log, file, found)
+            except duckdb.Error as error:
+                raise Unreadable("is Parquet that cannot be read", hint=" ".join(str(error).split())[:200]) from error
         artifact.unchanged()
         log.placed(first, rows, Pointers(log, first, rows))
-        return list(checked(iter([*_of_metadata(said), *_carries(found), *_losses(log, file, found)])))
+        return list(checked(iter([*_of_metadata(said), *_carries(found), *losses])))
 
 
 def _columns(database: Database, file: str) -> dict[str, str]:
