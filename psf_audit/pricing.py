@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 EXTRA = "psf-audit[prices]"
 _MAX_NAME_CHARACTERS = 200
 # genai-prices keeps every name that it was asked about: a hostile log must not fill the memory with names.
-_MOST_NAMES = 1000
+MOST_NAMES = 1000
+_INEXACT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,24 @@ def price_table() -> str | None:
     return None if package is None else f"genai-prices {package.__version__}"
 
 
+_PROBES = (Tokens(0, 0), Tokens(1, 0), Tokens(0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What each token of a call costs, in billionths of a dollar for a million tokens; None where there is no price.
+
+    It holds for calls without tokens from or into a cache that read at most so many tokens.
+    """
+
+    read: int | None
+    written: int | None
+    most_read: int
+
+
+NO_RATES = Rates(None, None, 0)
+
+
 def computed_cost(
     model: str, tokens: Tokens, at_ms: int | None, *, provider: str | None = None
 ) -> tuple[Decimal, str] | None:
@@ -57,9 +76,61 @@ def computed_cost(
 
     `provider` is who served the model, if the log names it; the name of a model may start with it (`mistral/small`).
     """
-    package, table = _package(), price_table()
-    if package is None or table is None or at_ms is None or len(model) > _MAX_NAME_CHARACTERS:
+    table = price_table()
+    if table is None or at_ms is None or len(model) > _MAX_NAME_CHARACTERS:
         return None
+    try:
+        price = _price(model, tokens, at_ms, provider)
+    except (LookupError, ValueError):
+        return None
+    if not _covers(price.model_price, tokens):
+        return None
+    cost = amount(price.total_price)
+    return (cost, table) if cost else None
+
+
+def rates(model: str, at_ms: int, *, provider: str | None = None) -> Rates | None:
+    """The rates of a model on the UTC day of a time: `computed_cost` multiplies tokens with them and rounds to 1e-9.
+
+    None where the price is no plain rate, so that each call has to be asked about: it changes within a day, there is a
+    charge for each call, or it has more digits. `NO_RATES` where no call of it has a price.
+    """
+    if price_table() is None or len(model) > _MAX_NAME_CHARACTERS:
+        return NO_RATES
+    try:
+        none, read, written = (_price(model, tokens, at_ms, provider) for tokens in _PROBES)
+    except LookupError:
+        return NO_RATES
+    except ValueError:
+        return None
+    listed = read.model.prices
+    if isinstance(listed, list) and any(hasattr(one.constraint, "start_time") for one in listed):
+        return None
+    prices = vars(read.model_price).values()
+    starts = [tier.start for price in prices for tier in getattr(price, "tiers", ())]
+    found = [
+        _scaled(price.total_price) if _covers(price.model_price, tokens) else None
+        for price, tokens in zip((read, written), _PROBES[1:], strict=True)
+    ]
+    if none.total_price or _INEXACT in found or min(starts, default=1) < 1:
+        return None
+    return Rates(found[0], found[1], min(starts, default=2**62))
+
+
+def _scaled(price: Decimal) -> int:
+    """The price of one token in billionths of a dollar for a million; `_INEXACT` where that is no whole number."""
+    scaled = price.scaleb(15)
+    return int(scaled) if scaled == scaled.to_integral_value() and price < 1 else _INEXACT
+
+
+def _price(model: str, tokens: Tokens, at_ms: int, provider: str | None) -> Any:
+    """The price calculation of the package, which has to be there.
+
+    Raises:
+        LookupError: it does not know the model or the provider.
+        ValueError: it cannot price such tokens.
+    """
+    package: Any = _package()
     usage = {
         "input_tokens": tokens.read,
         "output_tokens": tokens.written,
@@ -68,19 +139,12 @@ def computed_cost(
     }
     if provider is None and "/" in model:
         provider = "litellm"  # what genai-prices calls a name of which the first part may be the provider
-    try:
-        price = package.calc_price(
-            package.Usage(**{name: count for name, count in usage.items() if count}),
-            model,
-            provider_id=provider,
-            genai_request_timestamp=datetime.fromtimestamp(at_ms / 1000, UTC),
-        )
-    except (LookupError, ValueError):
-        return None
-    if not _covers(price.model_price, tokens):
-        return None
-    cost = amount(price.total_price)
-    return (cost, table) if cost else None
+    return package.calc_price(
+        package.Usage(**{name: count for name, count in usage.items() if count}),
+        model,
+        provider_id=provider,
+        genai_request_timestamp=datetime.fromtimestamp(at_ms / 1000, UTC),
+    )
 
 
 def _covers(prices: Any, tokens: Tokens) -> bool:
@@ -129,6 +193,12 @@ class Pricing:
         self._computed += 1
         values["cost_usd"], values["priced_by"] = found
 
+    def count(self, *, stated: int, computed: int, unknown: int) -> None:
+        """Take calls into account whose costs were found elsewhere: stated, computed with `rates`, or not known."""
+        self._stated += stated
+        self._computed += computed
+        self._unknown += unknown
+
     def items(self) -> Iterator[Item]:
         """How many costs are computed, and with what; that of other calls is unknown."""
         table = price_table()
@@ -150,6 +220,6 @@ class Pricing:
             yield Remark(what)
 
     def _may_ask(self, name: tuple[str, str | None]) -> bool:
-        if len(self._names) < _MOST_NAMES:
+        if len(self._names) < MOST_NAMES:
             self._names.add(name)
         return name in self._names

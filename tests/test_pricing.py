@@ -167,7 +167,7 @@ def test_without_the_extra_no_cost_is_computed_and_the_file_says_why() -> None:
 
 @pytest.mark.usefixtures("table")
 def test_a_file_with_very_many_models_has_no_cost_for_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pricing, "_MOST_NAMES", 2)
+    monkeypatch.setattr(pricing, "MOST_NAMES", 2)
     calls = [call(name=name) for name in ("m-1", "gpt-4o", "claude-opus-4-5", "gpt-4o")]
 
     said(*calls)
