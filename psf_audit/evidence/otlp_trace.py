@@ -1,6 +1,9 @@
 """OpenTelemetry traces in OTLP/JSON: one request, an array of them, or one a line as the collector writes files.
 
-What a span was is said in `psf_audit/spans.py`; here stands only how this encoding writes spans.
+What a span was is said in `psf_audit/spans.py`; here stands only how this encoding writes spans. Lines may be
+compressed with gzip. They are read one by one, but what a span was can depend on any other of its trace, which may
+stand anywhere: all spans are held, without the attributes that are not read. Large files are read by a database
+instead, in bounded memory; see `psf_audit/traces`.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ from psf_audit.artifact import Artifact, EvidenceFormat, Losses
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Item
 from psf_audit.spans import Span
+from psf_audit.traces.lines import SpanLines
 from psf_audit.values import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _HEAD = re.compile(r'\s*\[?\s*\{\s*"resourceSpans"\s*:')
+_READ = frozenset(spans.KEYS)
 _ERROR = frozenset({2, "2", "STATUS_CODE_ERROR"})
 
 
@@ -38,46 +43,52 @@ def _read(artifact: Artifact) -> Iterator[Item]:
     yield from spans.items(found, losses)
 
 
-def _requests(artifact: Artifact) -> Iterator[tuple[str, str, Any]]:
-    """Each export request with how its pointers start: alone (JSON pointers) or one a line (`line N`)."""
+def _spans(artifact: Artifact, losses: Losses) -> Iterator[Span]:
+    """The spans, with pointers that are JSON pointers, or `line N` where there is one request a line."""
     try:
-        whole_file = artifact.json
+        document = artifact.json
     except Unreadable as error:
-        found = False
-        for number, line in enumerate(artifact.text.split("\n"), 1):
-            if line.strip():
-                value = _parsed(line)
-                found = found or isinstance(value, dict)
-                yield f"line {number}", "", value
-        if not found:
-            raise error from None
+        yield from _spans_of_lines(artifact, losses, error)
         return
-    if isinstance(whole_file, list):
-        for index, request in enumerate(whole_file):
-            yield "", f"/{index}", request
-    else:
-        yield "", "", whole_file
+    requests = enumerate(document) if isinstance(document, list) else [("", document)]
+    for index, request in requests:
+        yield from _spans_of(request, "" if index == "" else f"/{index}", "", losses)
 
 
-def _parsed(line: str) -> Any:
+def _spans_of_lines(artifact: Artifact, losses: Losses, error: Unreadable) -> Iterator[Span]:
+    found = False
+    for number, text in artifact.raw_lines():
+        request = _parsed(text)
+        found = found or isinstance(request, dict)
+        yield from _spans_of(request, "", f"line {number}", losses)
+    if not found:
+        raise error
+
+
+def _line(number: int, text: bytes | Unreadable, losses: Losses) -> Iterator[Span]:
+    """The spans of one line."""
+    return _spans_of(_parsed(text), "", f"line {number}", losses)
+
+
+def _parsed(text: bytes | Unreadable) -> Any:
     try:
-        return reading.parse_json(line)
+        return None if isinstance(text, Unreadable) else reading.parse_json(reading.decode(text))
     except Unreadable:
         return None
 
 
-def _spans(artifact: Artifact, losses: Losses) -> Iterator[Span]:
-    for line, start, request in _requests(artifact):
-        if not isinstance(request, dict):
-            losses.add(line or start or "/", "unreadable", "events", "or more on a line that is not a JSON object")
-            continue
-        for at_resource, resource in _each(request, f"{start}", ("resourceSpans",), losses, line):
-            scopes = ("scopeSpans", "instrumentationLibrarySpans")
-            for at_scope, scope in _each(resource, at_resource, scopes, losses, line):
-                for at_span, span in _each(scope, at_scope, ("spans",), losses, line):
-                    if not isinstance(span.get("attributes", []), (list, dict)):
-                        losses.add(line or at_span, "unreadable", "events", "whose attributes are no list")
-                    yield _span(span, line or at_span)
+def _spans_of(request: object, start: str, line: str, losses: Losses) -> Iterator[Span]:
+    """The spans of one export request; `start` is its JSON pointer, where it has no line."""
+    if not isinstance(request, dict):
+        losses.add(line or start or "/", "unreadable", "events", "or more on a line that is not a JSON object")
+        return
+    for at_resource, resource in _each(request, start, ("resourceSpans",), losses, line):
+        scopes = ("scopeSpans", "instrumentationLibrarySpans")
+        for at_scope, scope in _each(resource, at_resource, scopes, losses, line):
+            for at_span, span in _each(scope, at_scope, ("spans",), losses, line):
+                if not isinstance(span.get("attributes", []), (list, dict)):
+                    losses.add(line or at_span, "unreadable", "events", "whose attributes are no list")
+                yield _span(span, line or at_span)
 
 
 def _each(
@@ -106,7 +117,7 @@ def _span(span: dict[str, Any], pointer: str) -> Span:
         start=whole(span.get("startTimeUnixNano")),
         end=whole(span.get("endTimeUnixNano")),
         failed=isinstance(code, (int, str)) and code in _ERROR,
-        attributes=_attributes(span.get("attributes")),
+        attributes={key: value for key, value in _attributes(span.get("attributes")).items() if key in _READ},
     )
 
 
@@ -118,6 +129,11 @@ def _attributes(given: object) -> dict[str, Any]:
         for item in (given if isinstance(given, list) else [])
         if isinstance(item, dict) and isinstance(item.get("key"), str)
     }
+
+
+def _value_of(text: str) -> Any:
+    """The value of an attribute from its JSON text."""
+    return _value(reading.parse_json(text))
 
 
 def _value(given: object) -> Any:
@@ -140,7 +156,7 @@ def _value(given: object) -> Any:
 OTLP_TRACE = EvidenceFormat(
     name="otlp-trace",
     title="OpenTelemetry trace (OTLP/JSON)",
-    suffixes=(".json", ".jsonl"),
+    suffixes=(".json", ".jsonl", ".jsonl.gz"),
     tables=("events",),
     speaks_to=("held",),
     cannot=(
@@ -167,4 +183,5 @@ OTLP_TRACE = EvidenceFormat(
         "OpenTelemetry Collector with `exporters: file: path: traces.jsonl`",
         "OTEL_TRACES_EXPORTER=otlp_json_file with opentelemetry-exporter-otlp-json-file",
     ),
+    columnar=SpanLines(line=_line, value=_value_of),
 )
