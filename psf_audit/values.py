@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 _MAX_TIME_CHARACTERS = 64
-_FIRST_MS, _LAST_MS = 946_684_800_000, 4_133_980_799_999
+FIRST_MS, LAST_MS = 946_684_800_000, 4_133_980_799_999
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST = Decimal(10) ** 9
 _SHA256 = re.compile(r"sha256:([0-9a-fA-F]{64})\Z")
@@ -36,7 +36,7 @@ def milliseconds(value: object) -> int | None:
 
 def in_range(value: int) -> int | None:
     """Milliseconds UTC if they lie in the years 2000 to 2100, else None."""
-    return value if _FIRST_MS <= value <= _LAST_MS else None
+    return value if FIRST_MS <= value <= LAST_MS else None
 
 
 def day_of(value: object) -> date | None:

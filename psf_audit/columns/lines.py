@@ -9,7 +9,7 @@ from psf_audit.columns import plain
 from psf_audit.columns.database import literal
 from psf_audit.columns.table import STORED, Lines, LogTable
 from psf_audit.errors import Unreadable
-from psf_audit.facts.model import Carries, Event, Item, Loaded
+from psf_audit.facts.model import Event, Item, Loaded
 from psf_audit.reading import MAX_LINE_BYTES
 from psf_audit.values import stated_sha256
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     Check = Callable[[Iterator[Item]], Iterator[Item]]
 
 _START_LINES = 20
-_MANY_DOUBTS = 10_000
-_DOUBTFUL_SHARE = 20
 
 
 class Reader(Protocol):
@@ -79,7 +77,7 @@ class JsonLines:
             return None
         places = Lines(artifact, part.rows)
         log.placed(part.first, part.rows, places)
-        return [*items, part.carries(), *part.loaded(places)]
+        return [*items, log.carried(part.first), *part.loaded(places)]
 
 
 class _Part:
@@ -98,8 +96,7 @@ class _Part:
         """Let the database read every line."""
         with self._log.database.named(self._artifact, ".jsonl") as file:
             self._insert(file)
-        ((rows,),) = self._run(f'SELECT COUNT(*) FROM "{self._log.name}"')  # noqa: S608
-        self.rows = rows - self.first
+        self.rows = self._log.added()
 
     def _insert(self, file: Path) -> None:
         keys = ", ".join(f"{literal(key)}: 'VARCHAR'" for key in self._form.keys)
@@ -131,7 +128,7 @@ class _Part:
         mark = f'UPDATE "{self._log.name}" SET doubtful = TRUE WHERE rowid >= {self.first} AND NOT doubtful'  # noqa: S608
         self._run(f"{mark} AND ({plain.no_text(self._form.texts)})")
         ((many,),) = self._run(f"SELECT COUNT(*) FROM {self._mine} AND doubtful")  # noqa: S608
-        if many > max(_MANY_DOUBTS, self.rows // _DOUBTFUL_SHARE):
+        if plain.are_many(many, self.rows):
             return None
         self._run(f"{mark} AND rowid < {self.first + _START_LINES}")
         items: list[Item] = []
@@ -152,15 +149,6 @@ class _Part:
         places = [place - self.first for (place,) in found]
         for place, number, text in self._artifact.lines_at(places, self.rows):
             yield place + self.first, number, text
-
-    def carries(self) -> Carries:
-        """The columns that some event fills; of one that is filled the first rows mostly tell."""
-        filled = (
-            column.name
-            for column in STORED
-            if self._run(f'SELECT 1 FROM {self._mine} AND NOT doubtful AND "{column.name}" IS NOT NULL LIMIT 1')  # noqa: S608
-        )
-        return Carries(frozenset(filled))
 
     def loaded(self, places: Lines) -> Iterator[Loaded]:
         """The files whose digest an event of the start gives: a running component read them."""

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from psf_audit.artifact import Losses
 from psf_audit.columns.database import Database, literal
-from psf_audit.columns.plain import FIRST_MS, LAST_MS
-from psf_audit.columns.table import POINTER, STORED, LogTable, Pointers
+from psf_audit.columns.table import POINTER, STORED, LogTable
 from psf_audit.errors import Unreadable
 from psf_audit.facts.model import Carries, Gap, Item, Loaded, Stated
 from psf_audit.facts.tables import TABLES, Column, ColumnType
-from psf_audit.values import stated_sha256
+from psf_audit.values import FIRST_MS, LAST_MS, stated_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -57,19 +56,20 @@ class ParquetLog:
             try:
                 found = _columns(log.database, file)
                 said = _said(log.database, file)
-                first, rows = log.last, _copy(log, file, found, artifact.path)
+                _copy(log, file, found, artifact.path)
                 losses = _losses(log, file, found)
             except duckdb.Error as error:
                 raise Unreadable("is Parquet that cannot be read", hint=" ".join(str(error).split())[:200]) from error
         artifact.unchanged()
-        log.placed(first, rows, Pointers(log, first, rows))
-        return list(checked(iter([*_of_metadata(said), *_carries(found), *losses])))
+        log.placed_by_pointers()
+        carried = Carries(frozenset(column.name for column in STORED if column.name in found))
+        return list(checked(iter([*_of_metadata(said), carried, *losses])))
 
 
-def _columns(database: Database, file: str) -> dict[str, str]:
-    """The names and types of the columns."""
+def _columns(database: Database, file: str) -> frozenset[str]:
+    """The names of the columns."""
     described = database.run(f"DESCRIBE SELECT * FROM read_parquet({file})")  # noqa: S608
-    found = {str(row[0]): str(row[1]) for row in described}
+    found = frozenset(str(row[0]) for row in described)
     lacking = [name for name in ("at_ms", "kind") if name not in found]
     if lacking:
         raise Unreadable(
@@ -92,7 +92,7 @@ def _said(database: Database, file: str) -> Mapping[str, Any]:
     return {}
 
 
-def _value(column: Column, found: Mapping[str, str]) -> str:
+def _value(column: Column, found: frozenset[str]) -> str:
     """The value of a column in SQL: none where it is not one of the choices, or out of range."""
     if column.name not in found:
         return f"CAST(NULL AS {column.type.value})"
@@ -109,34 +109,37 @@ def _value(column: Column, found: Mapping[str, str]) -> str:
     return f"CASE WHEN {value} >= 0 THEN {value} END" if column.name in _AMOUNTS else value
 
 
-def _copy(log: LogTable, file: str, found: Mapping[str, str], path: str) -> int:
+def _copy(log: LogTable, file: str, found: frozenset[str], path: str) -> None:
     values = ", ".join(f'{_value(column, found)} AS "{column.name}"' for column in STORED)
     pointer = f'TRY_CAST("{POINTER.name}" AS VARCHAR)' if POINTER.name in found else "NULL"
     log.database.run(
         f'INSERT INTO "{log.name}" SELECT {values}, {pointer}, FALSE FROM read_parquet({file})',  # noqa: S608
         what=f"reading {path}",
     )
-    ((rows,),) = log.database.run(f'SELECT COUNT(*) FROM "{log.name}"')  # noqa: S608
-    return int(rows) - log.last
 
 
-def _carries(found: Mapping[str, str]) -> Iterator[Item]:
-    yield Carries(frozenset(column.name for column in STORED if column.name in found))
-
-
-def _losses(log: LogTable, file: str, found: Mapping[str, str]) -> Iterator[Gap]:
+def _losses(log: LogTable, file: str, found: frozenset[str]) -> Iterator[Gap]:
     """What the file says and the table cannot hold, counted for each column."""
     losses = Losses("row")
-    for column in (column for column in STORED if column.name in found):
-        given = f'"{column.name}" IS NOT NULL AND CAST("{column.name}" AS VARCHAR) <> \'\''
-        lost = f"({_value(column, found)}) IS NULL" + ("" if column.name in {"at_ms", "kind"} else f" AND {given}")
-        ((count, first),) = log.database.run(
-            f"SELECT COUNT(*), MIN(file_row_number) FROM read_parquet({file}, file_row_number = true) WHERE {lost}"  # noqa: S608
-        )
+    columns = [column for column in STORED if column.name in found]
+    asked = ", ".join(
+        f"COUNT(*) FILTER ({lost}), MIN(file_row_number) FILTER ({lost})"
+        for lost in (_lost(column, found) for column in columns)
+    )
+    (answer,) = log.database.run(f"SELECT {asked} FROM read_parquet({file}, file_row_number = true)")  # noqa: S608
+    for column, count, first in zip(columns, answer[::2], answer[1::2], strict=True):
         if count:
             what = f"whose `{column.name}` is not {_AMOUNTS.get(column.name, 'of its type')}"
             losses.add(f"row {first + 1}", "lossy", f"events.{column.name}", what, times=count)
     return losses.gaps()
+
+
+def _lost(column: Column, found: frozenset[str]) -> str:
+    """When the file has a value that the table has not, or lacks one that no event can do without."""
+    nothing = f"({_value(column, found)}) IS NULL"
+    if column.name in {"at_ms", "kind"}:
+        return nothing
+    return f'{nothing} AND "{column.name}" IS NOT NULL AND CAST("{column.name}" AS VARCHAR) <> \'\''
 
 
 def _of_metadata(said: Mapping[str, Any]) -> Iterator[Item]:

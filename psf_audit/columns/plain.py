@@ -9,12 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from psf_audit.values import FIRST_MS, LAST_MS
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 # Beyond this many characters a text is cut when it is stored, which is done in one place.
 MAX_CHARACTERS = 1_000
-FIRST_MS, LAST_MS = 946_684_800_000, 4_133_980_799_999
+# A file with more lines in doubt than these, and than this share of all, is left to Python.
+_MANY = 10_000
+_SHARE = 20
 
 _TIME = (
     "[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
@@ -27,6 +31,11 @@ class Plain:
 
     value: str
     doubt: str = ""
+
+
+def are_many(doubtful: int, lines: int) -> bool:
+    """Whether so many of the lines are in doubt that there is no gain in reading the others here."""
+    return doubtful > max(_MANY, lines // _SHARE)
 
 
 def key(name: str) -> str:

@@ -11,7 +11,7 @@ from psf_audit.columns.database import LOGS, literal
 from psf_audit.columns.rows import definition, insert
 from psf_audit.errors import Unreadable
 from psf_audit.facts.log import Book, Held, Known, Leave, Placed, Source
-from psf_audit.facts.model import Event
+from psf_audit.facts.model import Carries, Event
 from psf_audit.facts.tables import TABLES, Column, ColumnType
 
 if TYPE_CHECKING:
@@ -49,14 +49,33 @@ class LogTable(Held):
 
     def append(self, events: Iterable[Event]) -> None:
         """Add events that a format read."""
-        first = self.last
         rows = (
             {**_EMPTY, **event.values, POINTER.name: self._pointer(event.pointer), _DOUBTFUL.name: False}
             for event in events
         )
         insert(self.database.logs, self.name, (*STORED, POINTER, _DOUBTFUL), rows)
-        ((count,),) = self.database.run(f'SELECT COUNT(*) FROM "{self.name}"')  # noqa: S608
-        self.placed(first, count - first, Pointers(self, first, count - first))
+        self.placed_by_pointers()
+
+    def added(self) -> int:
+        """How many rows were added since the last ones were placed."""
+        ((rows,),) = self.database.run(f'SELECT COUNT(*) FROM "{self.name}"')  # noqa: S608
+        return int(rows) - self.last
+
+    def placed_by_pointers(self) -> None:
+        """Note that the rows that were added have pointers stored with them, or stand where their numbers say."""
+        first, rows = self.last, self.added()
+        self.placed(first, rows, Pointers(self, first, rows))
+
+    def carried(self, first: int) -> Carries:
+        """The columns that some event after the `first` rows fills."""
+        # A column that is filled at all is mostly filled at once: to look for one value is less than to count them.
+        events = f'"{self.name}" WHERE rowid >= {first} AND NOT doubtful'
+        filled = (
+            column.name
+            for column in STORED
+            if self.database.run(f'SELECT 1 FROM {events} AND "{column.name}" IS NOT NULL LIMIT 1')  # noqa: S608
+        )
+        return Carries(frozenset(filled))
 
     def placed(self, first: int, rows: int, places: Where) -> None:
         """Note that the rows after the `first` ones, so many, stand where `places` says; there they count from 1."""

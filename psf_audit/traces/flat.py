@@ -13,6 +13,7 @@ from psf_audit.facts.tables import Column, ColumnType
 from psf_audit.reading import MAX_LINE_BYTES
 from psf_audit.traces import attributes
 from psf_audit.traces.attributes import DOUBT, NO_NUMBER
+from psf_audit.values import FIRST_MS, LAST_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -272,8 +273,7 @@ def _finished() -> dict[str, str]:
         "trace": "COALESCE(trace, '')",
         "ended": "COALESCE(end_ns <> 0, FALSE)",
         "is_mcp": f"list_contains(keys, '{spans.MCP}')",
-        "at_ms": f"CASE WHEN kind IS NOT NULL AND {at_ms} BETWEEN {plain.FIRST_MS} AND {plain.LAST_MS} "
-        f"THEN {at_ms} END",
+        "at_ms": f"CASE WHEN kind IS NOT NULL AND {at_ms} BETWEEN {FIRST_MS} AND {LAST_MS} THEN {at_ms} END",
         "outcome": f"CASE WHEN kind IS NULL THEN NULL WHEN failure IS NOT NULL OR {failed} "
         f"THEN CASE WHEN {timed_out} THEN 'timeout' ELSE 'error' END WHEN {ended} THEN 'ok' END",
         "target": "CASE WHEN contains(aimed, '://') THEN NULL ELSE aimed END",

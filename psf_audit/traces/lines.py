@@ -15,10 +15,11 @@ from psf_audit import arguments, spans
 from psf_audit.artifact import Losses
 from psf_audit.calls import web_target
 from psf_audit.columns.database import literal
+from psf_audit.columns.plain import are_many
 from psf_audit.columns.rows import definition, insert
-from psf_audit.columns.table import STORED, Lines, LogTable, Pointers
+from psf_audit.columns.table import STORED, Lines, LogTable
 from psf_audit.errors import Unreadable
-from psf_audit.facts.model import Carries, Item
+from psf_audit.facts.model import Item
 from psf_audit.facts.tables import Column, ColumnType
 from psf_audit.pricing import Pricing, price_table
 from psf_audit.traces import attributes, costs, family, flat
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     ReadLine = Callable[[int, bytes | Unreadable, Losses], Iterator[Span]]
     ReadValue = Callable[[str], Any]
 
-_MANY_DOUBTS = 10_000
-_DOUBTFUL_SHARE = 20
 _MADE = (
     Column("given", ColumnType.TEXT, "a text that stands in the file"),
     Column("made", ColumnType.TEXT, "what Python makes of it"),
@@ -163,7 +162,7 @@ class _Part:
             f"SELECT COUNT(*) FILTER (line IN ({doubts})), COUNT(*), COUNT(*) FILTER (NOT is_span) "  # noqa: S608
             f'FROM "{self._spans}"'
         )
-        if many > max(_MANY_DOUBTS, rows // _DOUBTFUL_SHARE):
+        if are_many(many, rows):
             self._replace(f'SELECT * FROM "{self._spans}" LIMIT 0')  # noqa: S608
             self._read(None)
         elif many:
@@ -313,14 +312,11 @@ class _Part:
             f'LEFT JOIN "{self._costs}" AS costs ON costs.span = t.rowid '
             f'WHERE t.kind IS NOT NULL AND t.rowid NOT IN (SELECT span FROM "{kin.doubled}") ORDER BY t.rowid'
         )
-        ((count,),) = self._run(f'SELECT COUNT(*) FROM "{self._log.name}"')  # noqa: S608
-        self._log.placed(self.first, count - self.first, Pointers(self._log, self.first, count - self.first))
+        self._log.placed_by_pointers()
 
     def _items(self, pricing: Pricing) -> Iterator[Item]:
         """What has to be said of the events: the columns that they fill, and what could not be used."""
-        counts = ", ".join(f'COUNT("{column.name}") > 0' for column in STORED)
-        (filled,) = self._run(f'SELECT {counts} FROM "{self._log.name}" WHERE rowid >= {self.first}')  # noqa: S608
-        yield Carries(frozenset(column.name for column, is_filled in zip(STORED, filled, strict=True) if is_filled))
+        yield self._log.carried(self.first)
         if not self._log.last - self.first:
             yield spans.NO_EVENT
         yield from pricing.items()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from psf_audit import reading
 from psf_audit.artifact import Artifact
-from psf_audit.columns import lines
+from psf_audit.columns import lines, plain
 from psf_audit.columns.database import Database
 from psf_audit.columns.table import LogTable
 from psf_audit.errors import Unreadable
@@ -225,7 +225,7 @@ def test_a_damaged_compressed_log_is_left_to_its_format(write: Callable[..., Art
 def test_a_log_in_which_every_line_is_in_doubt_is_left_to_its_format(
     write: Callable[..., Artifact], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines, "_MANY_DOUBTS", 5)
+    monkeypatch.setattr(plain, "_MANY", 5)
     artifact = write([PLAIN.replace(b'"r1"', b'"r1", "hash": "ab"') % number for number in range(60)])
     log = LogTable(database)
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from psf_audit import pricing, spans
 from psf_audit.artifact import Artifact
+from psf_audit.columns import plain
 from psf_audit.columns.database import Database
 from psf_audit.columns.table import LogTable
 from psf_audit.errors import Unreadable
 from psf_audit.evidence.otlp_trace import OTLP_TRACE
 from psf_audit.facts.model import Carries, Event, Gap, Item, Remark
 from psf_audit.traces import costs
-from psf_audit.traces import lines as span_lines
 from psf_audit.values import amount
 
 START = 1_772_000_000_000_000_000
@@ -322,7 +322,7 @@ def test_they_read_the_same_where_values_are_odd(
     more: list[str], many: bool, write: Callable[..., Artifact], database: Database
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(span_lines, "_MANY_DOUBTS", 2 if many else 10_000)
+        patch.setattr(plain, "_MANY", 2 if many else 10_000)
         same(write([*PLAIN, *more]), database)
 
 
