@@ -80,7 +80,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: its words, what an answer has to name, and the controls that it rests on.
+    """One question: its words, what an answer names, and the controls that it rests on.
 
     `told` names what else of an assessment is told; without an answer to a `blocking` one nothing should be launched.
     """
@@ -201,10 +201,34 @@ def counts(found: Sequence[Answer]) -> str:
 
 def blocked(found: Sequence[Answer]) -> str:
     """What is said of blocking questions that are without an answer; empty when there are none."""
-    named = [answer.question.id for answer in found if answer.blocks]
-    if not named:
+    numbers = [str(number) for number, answer in enumerate(found, 1) if answer.blocks]
+    if not numbers:
         return ""
-    return f"Blocking, and not answered: {', '.join(named)}. Nothing should be launched before they are."
+    named = f"question{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
+    return f"Blocking, and not answered: {named}. Nothing should be launched before."
+
+
+def row_words(named: Named) -> str:
+    """A row of evidence in words, without its place: what part it plays, what it is, and its date."""
+    told = rendering.sentence(named.finding)
+    if named.finding.at is None:
+        undated = "" if named.part in _NO_ARTIFACT else "no date"
+        told = "; ".join(part for part in (told, f"collected {named.date}" if named.date else undated) if part)
+    return f"{named.part}: {told}" if told else named.part
+
+
+def control_words(control: ControlResult) -> str:
+    """Why a control has its status, and whether somebody signed for living without it."""
+    waived = "" if control.waiver is None else f"; waived until {control.waiver.expires}"
+    return f"{control.reason}{waived}"
+
+
+def absent_words(answer: Answer, assessment: Assessment) -> str:
+    """What is said of controls that the rubric does not have; empty when it has all."""
+    if not answer.absent:
+        return ""
+    rubric = assessment.rubric
+    return f"{rubric.id}@{rubric.version} has no {', '.join(answer.absent)}: nothing is said of it."
 
 
 def other_rubric(assessment: Assessment) -> str:
@@ -219,6 +243,13 @@ def other_rubric(assessment: Assessment) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- what it rests on
+
+
+_NOT_COVERED = "not covered"
+_LACKING = "evidence that is lacking"
+_CLAIMED = "only claimed"
+# Rows that name no artifact, so that nobody looks for their date.
+_NO_ARTIFACT = frozenset({_NOT_COVERED, _LACKING, _CLAIMED})
 
 
 def _resting(control: ControlResult, days: dict[str, str | None], manifest: str) -> Resting:
@@ -251,8 +282,9 @@ def _parts(control: ControlResult) -> Iterator[_Part]:
     if status is Status.NOT_APPLICABLE:
         return
     shown = status in SHOWN
-    for words, name in (("contradicted by", "breaks"), ("not covered", "lacks"), ("evidence that is lacking", "gaps")):
-        yield _part(words, getattr(control, name))
+    yield _part("contradicted by", control.breaks)
+    yield _part(_NOT_COVERED, control.lacks)
+    yield _part(_LACKING, control.gaps)
     yield _part("shown by" if shown else "in evidence, but does not suffice", control.shows, shows=shown)
     passed, others = (
         tuple(row for row in control.tests.rows if (row.found == row.expected) is wanted) for wanted in (True, False)
@@ -264,7 +296,7 @@ def _parts(control: ControlResult) -> Iterator[_Part]:
     documented = status in {Status.DEMONSTRATED, Status.UNTESTED}
     yield _part("document" if documented else "document, which does not suffice", control.documents)
     if not control.shows:
-        yield _part("only claimed", control.claims)
+        yield _part(_CLAIMED, control.claims)
 
 
 def _part(words: str, findings: Findings, *, shows: bool = False) -> _Part:
@@ -311,11 +343,11 @@ def _words(standing: Standing, resting: Sequence[Resting]) -> str:
         case Standing.CONTRADICTED:
             return f"The evidence contradicts {', '.join(against)}. Of what the answer rests on: {told}."
         case Standing.NO_EVIDENCE:
-            return f"No evidence: no artifact with a date shows what the answer rests on ({told})."
+            return f"No artifact with a date shows what the answer rests on ({told})."
         case Standing.NOT_ASSESSED:
-            return "Not assessed: the rubric that was used has no control that the answer rests on."
+            return "The rubric that was used has no control that the answer rests on."
         case Standing.IN_PART:
-            return f"In part. Of what the answer rests on: {told}. Not shown: {', '.join(open_)}."
+            return f"Of what the answer rests on: {told}. Not shown: {', '.join(open_)}."
         case Standing.ANSWERED:
             return f"Artifacts with a date show what the answer rests on: {told}."
         case Standing.DOES_NOT_ARISE:

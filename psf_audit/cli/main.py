@@ -8,7 +8,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from psf_audit import __version__
-from psf_audit.cli import assess, diff, evidence, explain, exposure, init, normalize, replay, report, rubric, schema
+from psf_audit.cli import (
+    assess,
+    diff,
+    evidence,
+    explain,
+    exposure,
+    init,
+    normalize,
+    questions,
+    replay,
+    report,
+    rubric,
+    schema,
+)
 from psf_audit.cli.output import complain
 from psf_audit.errors import AuditError, ExitCode
 
@@ -45,6 +58,7 @@ app.command(name="exposure")(exposure.exposure)
 app.command(name="replay")(replay.replay)
 app.command(name="normalize")(normalize.normalize)
 app.command(name="report")(report.report)
+app.command(name="questions")(questions.questions)
 app.command(name="explain")(explain.explain)
 app.command(name="schema")(schema.schema)
 app.add_typer(evidence.app, name="evidence")
