@@ -36,11 +36,16 @@ def collect(
         return (_test(control),)
     if status is Status.UNDOCUMENTED:
         return (f"a document (Markdown) whose front matter has controls: [{control.id}], an owner and a review date",)
-    wanted = _wanted(control, _CRITERIA.get(status, ()))
-    fitting = [kind for kind in formats if _gives(kind, wanted)]
-    found = [kind for kind in fitting if stack_of(kind.stack) in stacks]
-    native = [kind for kind in fitting if kind.stack == NATIVE]
+    able = fitting(control, _CRITERIA.get(status, ()), formats)
+    found = [kind for kind in able if stack_of(kind.stack) in stacks]
+    native = [kind for kind in able if kind.stack == NATIVE]
     return tuple(_exports(found or native))
+
+
+def fitting(control: Control, criteria: Sequence[str], formats: Iterable[EvidenceFormat]) -> tuple[EvidenceFormat, ...]:
+    """The formats that can give rows of the kinds that these criteria of the control ask for."""
+    wanted = _wanted(control, criteria)
+    return tuple(kind for kind in formats if _gives(kind, wanted))
 
 
 def _test(control: Control) -> str:

@@ -90,7 +90,7 @@ def run(path: Path, options: Options) -> Assessment:
 
 def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
     """The assessment of a deployment whose manifest is loaded; errors as `run`."""
-    rubric = rubrics.load(_rubric_path(options.rubric or manifest.rubric, manifest))
+    rubric = rubrics.load(rubric_path(options.rubric or manifest.rubric, manifest))
     _check_references(manifest, rubric)
     files = collection.collect(manifest, options.evidence_root, options.database())
     mark = _fingerprint(manifest, files)
@@ -101,7 +101,7 @@ def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
 
 def exposure_of_manifest(manifest: Manifest, options: Options) -> Exposure:
     """The exposure of a deployment whose manifest is loaded; errors as `run`."""
-    rubric = rubrics.load(_rubric_path(options.rubric or manifest.rubric, manifest))
+    rubric = rubrics.load(rubric_path(options.rubric or manifest.rubric, manifest))
     files = collection.collect(manifest, options.evidence_root, options.database())
     dataset = store.build(files, manifest.claims, _setting(manifest, rubric, "", options.as_of))
     session = engine(options.engine).open(dataset, options.bounds)
@@ -111,7 +111,12 @@ def exposure_of_manifest(manifest: Manifest, options: Options) -> Exposure:
         session.close()
 
 
-def _rubric_path(spec: str, manifest: Manifest) -> Path:
+def rubric_path(spec: str, manifest: Manifest) -> Path:
+    """The file of the rubric that a name or path stands for; the manifest is blamed where it named it.
+
+    Raises:
+        ConfigurationError: there is no such rubric.
+    """
     try:
         return rubrics.locate(spec)
     except ConfigurationError as error:

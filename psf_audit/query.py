@@ -161,6 +161,15 @@ def names(sql: str, known: frozenset[str]) -> frozenset[str]:
     return known & frozenset(_WORD.findall(sql))
 
 
+def sources(sql: str) -> frozenset[str]:
+    """The tables and views that a query names.
+
+    Raises:
+        ConfigurationError: the text is not exactly one SELECT.
+    """
+    return _direct(syntax_tree(sql)).tables
+
+
 def syntax_tree(sql: str) -> dict[str, Any]:
     """The syntax tree of the single statement in a text.
 

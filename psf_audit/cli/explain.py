@@ -2,69 +2,141 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from psf_audit.cli import table
-from psf_audit.cli.output import show
+from psf_audit.cli.output import OutputOption, Outputs
+from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption
 from psf_audit.errors import ConfigurationError
 from psf_audit.resources import DEFAULT_RUBRIC
+from psf_audit.text import one_line, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psf_audit.artifact import EvidenceFormat
+    from psf_audit.cli.subject import Subject
+    from psf_audit.explanation import Explanation
+    from psf_audit.model import Assessment
     from psf_audit.rubric import Control, Rubric
 
 
 def explain(
     control: Annotated[str, typer.Argument(help="Id of the control, such as SPEND-01.")],
-    rubric: Annotated[str, typer.Option(help="Rubric: a name like psf-agentic@1, or a file.")] = DEFAULT_RUBRIC,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest",
+            "-m",
+            help="Say what is found of it there: a manifest, which is assessed, or an assessment in JSON.",
+        ),
+    ] = None,
+    rubric: Annotated[
+        str | None,
+        typer.Option(help=f"Rubric: a name or a file; that of the manifest, else {DEFAULT_RUBRIC}, if not given."),
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", metavar="FORMAT", help="What to print: text or markdown.")
+    ] = "text",
+    output: OutputOption = None,
+    as_of: Annotated[
+        str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
+    ] = None,
+    evidence_root: Annotated[
+        Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
+    memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Explain a control.
 
-    What it asks and why, what shows it, what breaks it, and what to do.
+    What it asks and why, what counts, in words and in SQL, and what to do; with a manifest, what is found of it there
+    and the shortest way to the next status.
+    """
+    from psf_audit import collection, explanation
+    from psf_audit import rubric as rubrics
+    from psf_audit.cli.subject import Subject
+
+    if manifest is None:
+        outputs = Outputs(_FORMS, format_, output)
+        loaded, found = rubrics.load(rubrics.locate(rubric or DEFAULT_RUBRIC)), None
+        known = _control(control, loaded)
+    else:
+        about = Subject(manifest, as_of=as_of, rubric=rubric, evidence_root=evidence_root, engine=engine, memory=memory)
+        outputs = Outputs(_FORMS, format_, output, about.inputs)
+        loaded, found = _judged(about, control)
+        known = _control(control, loaded)
+    told = explanation.explain(known, loaded, collection.formats(), found)
+    outputs.deliver(lambda form, _: form(told))
+
+
+def _judged(about: Subject, control: str) -> tuple[Rubric, Assessment]:
+    """The rubric and the assessment; whether it has the control is asked before the work."""
+    from psf_audit import audit
+    from psf_audit import rubric as rubrics
+
+    if about.manifest is not None:
+        loaded = rubrics.load(audit.rubric_path(about.rubric or about.manifest.rubric, about.manifest))
+        _control(control, loaded)
+        return loaded, about.assessment()
+    found = about.assessment()
+    used = found.rubric
+    loaded = rubrics.load(rubrics.locate(f"{used.id}@{used.version}"))
+    if loaded.identity.content_digest != used.content_digest:
+        raise ConfigurationError(
+            f"{about.path} was made with another text of {used.id}@{used.version} than the one that is here",
+            hint="give the manifest, and --rubric with the file",
+        )
+    return loaded, found
+
+
+def _control(name: str, rubric: Rubric) -> Control:
+    """The control of that name.
+
+    Raises:
+        ConfigurationError: the rubric has none.
     """
     from difflib import get_close_matches
 
-    from psf_audit import collection
-    from psf_audit import rubric as rubrics
-
-    loaded = rubrics.load(rubrics.locate(rubric))
-    known = loaded.control(control.upper())
+    known = rubric.control(name.upper())
     if known is None:
-        ids = [entry.id for entry in loaded.controls]
-        nearest = get_close_matches(control.upper(), ids, 1)
+        ids = [entry.id for entry in rubric.controls]
+        nearest = get_close_matches(name.upper(), ids, 1)
         hint = f"did you mean {nearest[0]}?" if nearest else "psf-audit rubric list names them all"
-        raise ConfigurationError(f"{loaded.identity.id} has no control {control!r}", hint=hint)
-    show("\n\n".join(_paragraphs(known, loaded, collection.formats())))
+        raise ConfigurationError(f"{rubric.identity.id} has no control {name!r}", hint=hint)
+    return known
 
 
-def _paragraphs(control: Control, rubric: Rubric, formats: dict[str, EvidenceFormat]) -> Iterator[str]:
-    kind = "trying to defeat it" if control.tested.adversarial else "not attackable: a review or drill suffices"
-    yield f"{control.id}  {control.title}\n{rubric.identity.id} {rubric.identity.version}, {control.severity.value}"
-    yield table.section("Requirement", control.requirement)
-    yield table.section("Why", control.why)
-    yield table.section("Question to ask", control.question)
-    ages = (
-        f"shown by evidence of at most {control.present_max_age_days} days; tested at most "
-        f"{control.tested.max_age_days} days ago, {kind}; documented and reviewed within "
-        f"{control.documented_max_age_days} days"
-    )
-    yield table.section("Ages", ages)
-    reads = sorted({name for analysis in control.analyses.values() for name in analysis.tables})
-    feeding = sorted(kind.name for kind in formats.values() if set(kind.tables) & set(reads))
-    yield table.section("Reads", f"{', '.join(reads)}; filled by {', '.join(feeding)}")
-    for name, sql in control.criteria.items():
-        yield table.block(name, sql)
-    if control.params:
-        yield table.section("Params", ", ".join(f"{name} = {value}" for name, value in sorted(control.params.items())))
-    effort = f" ({control.remedy.effort})" if control.remedy.effort else ""
-    yield table.section(f"Remedy{effort}", control.remedy.text)
-    for stack, snippet in control.remedy.snippets.items():
-        yield table.block(stack, snippet)
-    references = "; ".join(
-        f"{rubric.frameworks[name]}: {', '.join(items)}" for name, items in control.references.items()
-    )
-    yield table.section("References", references)
+def _text(told: Explanation) -> str:
+    return "\n\n".join(_paragraphs(told))
+
+
+def _paragraphs(told: Explanation) -> Iterator[str]:
+    yield f"{told.id}  {safe(one_line(told.title))}\n{safe(one_line(told.about))}"
+    for section in told.sections:
+        yield table.titled(section.title, section.texts, section.items)
+        yield from (table.block(f"  {code.title}", code.text) for code in section.codes)
+
+
+def _markdown(told: Explanation) -> str:
+    return "\n\n".join(_blocks(told)) + "\n"
+
+
+def _blocks(told: Explanation) -> Iterator[str]:
+    from psf_audit.report.markdown import escape, fenced
+
+    yield f"# {escape(told.id)} {escape(told.title)}"
+    yield escape(told.about)
+    for section in told.sections:
+        yield f"## {escape(section.title)}"
+        yield from (escape(text) for text in section.texts)
+        if section.items:
+            yield "\n".join(f"- {escape(item)}" for item in section.items)
+        for code in section.codes:
+            yield f"{escape(code.title)}:"
+            yield fenced(code.text, code.language)
+
+
+_FORMS = {"text": _text, "markdown": _markdown}

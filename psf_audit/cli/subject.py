@@ -37,7 +37,7 @@ class Subject:
         from psf_audit import manifest as manifests
 
         self.path = path
-        self._rubric = rubric
+        self.rubric = rubric
         self._engine = engine
         self.manifest: Manifest | None = None
         if path.suffix.lower() == STORED:
@@ -58,7 +58,7 @@ class Subject:
             return [self.path]
         home = self.path.resolve().parent
         read = [*(entry.path for entry in self.manifest.evidence), *self.manifest.prompts]
-        own = [Path(self._rubric)] if self._rubric is not None and self._rubric.endswith((".yaml", ".yml")) else []
+        own = [Path(self.rubric)] if self.rubric is not None and self.rubric.endswith((".yaml", ".yml")) else []
         return [self.path, *(home / path for path in read), *own]
 
     def assessment(self) -> Assessment:
@@ -78,7 +78,7 @@ class Subject:
                 as_of=self._day,
                 engine=self._engine,
                 evidence_root=self._root,
-                rubric=self._rubric,
+                rubric=self.rubric,
                 bounds=Bounds(memory_mib=self._memory),
                 watch=watch,
             )

@@ -49,8 +49,17 @@ def _stacked(table: Sequence[Sequence[str]]) -> str:
 
 def section(title: str, text: str) -> str:
     """A titled paragraph, wrapped and indented."""
-    body = textwrap.fill(safe(one_line(text)), width(), initial_indent="  ", subsequent_indent="  ")
-    return f"{title}\n{body}"
+    return titled(title, (text,))
+
+
+def titled(title: str, texts: Sequence[str], items: Sequence[str] = ()) -> str:
+    """A title, paragraphs and a list below it, wrapped and indented."""
+    indents = [(text, "  ", "  ") for text in texts] + [(item, "  - ", "    ") for item in items]
+    body = [
+        textwrap.fill(safe(one_line(text)), width(), initial_indent=first, subsequent_indent=rest)
+        for text, first, rest in indents
+    ]
+    return "\n".join([safe(one_line(title)), *body])
 
 
 def block(title: str, text: str) -> str:
