@@ -97,17 +97,17 @@ def _counts(control: Control, formats: Formats) -> Iterator[Section]:
     if "breaks" in control.criteria:
         yield Section(
             "What counts as held",
-            ("No record of what really happened contradicts it, and no claim says more than the evidence: `breaks`.",),
+            ("No record of what really happened contradicts it, and no claim says more than the evidence: 'breaks'.",),
         )
     yield Section("What counts as documented", (_documented(control),))
 
 
 def _present(control: Control) -> Iterator[str]:
-    covered = "; and no row of `lacks`, for what is left uncovered" if "lacks" in control.criteria else ""
+    covered = "; and no row of 'lacks', for what is left uncovered" if "lacks" in control.criteria else ""
     yield (
-        f"A row of `shows` from evidence of this release: a log of it, or something else that is at most "
-        f"{control.present_max_age_days} days old{covered}. A claim of the manifest, a document or the words of a prompt "
-        "prove nothing present."
+        f"A row of 'shows' from evidence of this release: a log of it, or something else that is at most "
+        f"{control.present_max_age_days} days old{covered}. A claim of the manifest, a document or the words of a "
+        "prompt prove nothing present."
     )
 
 
@@ -248,8 +248,8 @@ def _up(status: Status, control: Control) -> str:
             "From contradicted: nothing lifts it while what contradicts it stands. What it is then depends on the rest."
         ),
         Status.MISSING: (
-            "From missing to untested, or better where tests and documents are there: evidence that `shows` has a row "
-            "for, and that leaves no row of `lacks`."
+            "From missing to untested, or better where tests and documents are there: evidence that 'shows' has a row "
+            "for, and that leaves no row of 'lacks'."
         ),
         Status.UNKNOWN: (
             "From unknown: supply what is lacking, as it is now and of this release; then the rest decides."
@@ -263,7 +263,7 @@ def _up(status: Status, control: Control) -> str:
             f"document are at most {control.present_max_age_days}, {control.tested.max_age_days} and "
             f"{control.documented_max_age_days} days old, and nothing contradicts it."
         ),
-        Status.NOT_APPLICABLE: "Nothing is to be done: it comes to apply when `applies_when` has a row.",
+        Status.NOT_APPLICABLE: "Nothing is to be done: it comes to apply when 'applies_when' has a row.",
     }[status]
 
 

@@ -179,12 +179,12 @@ def answers(assessment: Assessment, asked: Questionnaire | None = None) -> tuple
             if name in controls
         )
         absent = tuple(name for name in question.controls if name not in controls)
-        standing = _standing(resting)
+        standing = _standing(resting, absent)
         found.append(
             Answer(
                 question=question,
                 standing=standing,
-                words=_words(standing, resting),
+                words=_words(standing, resting, absent),
                 told=tuple(words for name in question.told for words in _TOLD[name](assessment)),
                 resting=resting,
                 absent=absent,
@@ -316,42 +316,40 @@ def _date(row: Finding, days: dict[str, str | None]) -> str | None:
     return None if row.source is None else days.get(row.source.evidence)
 
 
-def _standing(resting: Sequence[Resting]) -> Standing:
+def _standing(resting: Sequence[Resting], absent: Sequence[str]) -> Standing:
     if not resting:
         return Standing.NOT_ASSESSED
     if any(one.control.status is Status.CONTRADICTED for one in resting):
         return Standing.CONTRADICTED
     applicable = [one for one in resting if one.control.status is not Status.NOT_APPLICABLE]
-    if not applicable:
+    if not applicable and not absent:
         return Standing.DOES_NOT_ARISE
     dated = sum(one.dated for one in applicable)
     if not dated:
         return Standing.NO_EVIDENCE
-    return Standing.ANSWERED if dated == len(applicable) else Standing.IN_PART
+    return Standing.ANSWERED if dated == len(applicable) and not absent else Standing.IN_PART
 
 
-def _words(standing: Standing, resting: Sequence[Resting]) -> str:
+def _words(standing: Standing, resting: Sequence[Resting], absent: Sequence[str]) -> str:
     controls = [one.control for one in resting]
     told = rendering.counts_words(controls)
     against = [control.id for control in controls if control.status is Status.CONTRADICTED]
     open_ = [
-        f"{one.control.id} {one.control.status.label}"
-        for one in resting
-        if not one.dated and one.control.status is not Status.NOT_APPLICABLE
+        *(
+            f"{one.control.id} {one.control.status.label}"
+            for one in resting
+            if not one.dated and one.control.status is not Status.NOT_APPLICABLE
+        ),
+        *(f"{name} not assessed" for name in absent),
     ]
-    match standing:
-        case Standing.CONTRADICTED:
-            return f"The evidence contradicts {', '.join(against)}. Of what the answer rests on: {told}."
-        case Standing.NO_EVIDENCE:
-            return f"No artifact with a date shows what the answer rests on ({told})."
-        case Standing.NOT_ASSESSED:
-            return "The rubric that was used has no control that the answer rests on."
-        case Standing.IN_PART:
-            return f"Of what the answer rests on: {told}. Not shown: {', '.join(open_)}."
-        case Standing.ANSWERED:
-            return f"Artifacts with a date show what the answer rests on: {told}."
-        case Standing.DOES_NOT_ARISE:
-            return "Nothing that was declared or seen makes the question apply."
+    return {
+        Standing.CONTRADICTED: f"The evidence contradicts {', '.join(against)}. Of what the answer rests on: {told}.",
+        Standing.NO_EVIDENCE: f"No artifact with a date shows what the answer rests on ({told}).",
+        Standing.NOT_ASSESSED: "The rubric that was used has no control that the answer rests on.",
+        Standing.IN_PART: f"Of what the answer rests on: {told}. Not shown: {', '.join(open_)}.",
+        Standing.ANSWERED: f"Artifacts with a date show what the answer rests on: {told}.",
+        Standing.DOES_NOT_ARISE: "Nothing that was declared or seen makes the question apply.",
+    }[standing]
 
 
 # --------------------------------------------------------------------------------------------------------- what is told

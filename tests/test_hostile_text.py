@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from psf_audit.cli import main
-from tests.deployments import Deployment, guarded
+from tests.deployments import IDS, Deployment, guarded
 from tests.everywhere import FILES, fill
 from tests.samples import HOSTILE
 
@@ -109,6 +109,44 @@ def keeps_its_columns(markdown: str) -> None:
         found = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
         assert found == columns or not (found and columns), line
         columns = found
+
+
+def told(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """The answers to the questions, and the explanation of each control, in each form."""
+    path = deployment.save()
+    given = [str(path), "--as-of", "2026-11-22", "--rubric", str(deployment.folder / "rubric.yaml")]
+    commands = {f"questions.{form}": ["questions", *given, "-f", form] for form in ("markdown", "html")}
+    for control in IDS:
+        for form in ("markdown", "text"):
+            commands[f"{control}.{form}"] = ["explain", control, "-m", *given, "-f", form]
+    found = {}
+    for name, command in commands.items():
+        capsys.readouterr()
+        assert main.run(command) == 0
+        found[name] = capsys.readouterr().out
+    return found
+
+
+@pytest.mark.parametrize("text", [ALL])
+def test_it_is_inert_in_answers_and_explanations(
+    deployment: Deployment, tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = guarded(tmp_path / "plain")
+    fill(other, "harmless words")
+    plain = told(other, capsys)
+    fill(deployment, text)
+    for name, made in told(deployment, capsys).items():
+        assert not ACTIVE.search(made), name
+        if name.endswith(".html"):
+            page, harmless = Page(made), Page(plain[name])
+            assert page.tags.keys() == harmless.tags.keys()
+            assert page.tags["script"] == harmless.tags["script"]
+            assert page.links == harmless.links
+            assert page.handlers == set()
+        if name.endswith(".markdown"):
+            prose = CODE.sub("", made).replace("<!-- -->", "")
+            assert set(TAG.findall(prose)) <= set(TAG.findall(CODE.sub("", plain[name])))
+            assert not re.search(r"(?<!\\)\]\((?:javascript|https://evil)", prose)
 
 
 @pytest.mark.parametrize("path", FILES)

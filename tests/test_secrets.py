@@ -79,6 +79,24 @@ def test_no_report_holds_it(
 
 
 @pytest.mark.parametrize("kind", TELLING)
+def test_no_answer_and_no_explanation_holds_it(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "4000")
+    fill(deployment, TELLING[kind])
+    given = [str(deployment.save()), "--as-of", "2026-11-22", "--rubric", str(deployment.folder / "rubric.yaml")]
+    page = f"html={deployment.folder / 'page.html'}"
+    assert main.run(["questions", *given, "-o", page]) == 0
+    for control in deployments.IDS:
+        explained = f"markdown={deployment.folder / control}"
+        assert main.run(["explain", control, "-m", *given, "-o", explained]) == 0
+    printed = capsys.readouterr()
+    written = "".join((deployment.folder / name).read_text() for name in ("page.html", *deployments.IDS))
+    assert "What was found" in written
+    assert leaks(printed.out + printed.err + written) == []
+
+
+@pytest.mark.parametrize("kind", TELLING)
 def test_no_error_message_holds_it(deployment: Deployment, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     text = TELLING[kind]
     for change in (
@@ -96,7 +114,7 @@ def test_no_error_message_holds_it(deployment: Deployment, capsys: pytest.Captur
         return
     for option in ("--rubric", "--fail-on", "--as-of", "-f", "-o", "--engine"):
         assert deployment.run(option, text) == 2
-    for command in (["explain", text], ["schema", text], ["rubric", "show", text]):
+    for command in (["explain", text], ["questions", text], ["schema", text], ["rubric", "show", text]):
         assert main.run(command) == 2
     printed = capsys.readouterr()
     assert leaks(printed.out + printed.err) == []
