@@ -73,6 +73,18 @@ class Standing(StrEnum):
         return {Standing.IN_PART: "answered in part"}.get(self, self.value.replace("_", " "))
 
     @property
+    def meaning(self) -> str:
+        """One plain sentence."""
+        return {
+            Standing.CONTRADICTED: "Evidence contradicts at least one control that the answer rests on.",
+            Standing.NO_EVIDENCE: "No artifact with a date shows any of them.",
+            Standing.NOT_ASSESSED: "The rubric that was used has none of them.",
+            Standing.IN_PART: "An artifact with a date shows some of them, and not all.",
+            Standing.ANSWERED: "An artifact with a date shows each of them that applies.",
+            Standing.DOES_NOT_ARISE: "None of them applies to this deployment.",
+        }[self]
+
+    @property
     def vague(self) -> bool:
         """Whether there is no answer that counts: none that names a control and an artifact with a date."""
         return self in {Standing.CONTRADICTED, Standing.NO_EVIDENCE, Standing.NOT_ASSESSED}
@@ -360,7 +372,7 @@ def _exposure(assessment: Assessment) -> Iterator[str]:
         yield "The exposure was not computed."
     else:
         yield (
-            f"Computed by this assessment for one launch, until a human must look: "
+            "Computed by this assessment, not for an hour but for one launch until a human must look: "
             f"{rendering.exposure_words(assessment.exposure)}. Prices, rates and retries are those that the manifest "
             "states."
         )

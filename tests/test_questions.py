@@ -94,6 +94,7 @@ def test_what_the_evidence_makes_of_a_question(statuses: list[Status], standing:
 def test_an_answer_that_counts_is_one_that_names_evidence(standing: Standing) -> None:
     assert standing.vague is (standing in {Standing.CONTRADICTED, Standing.NO_EVIDENCE, Standing.NOT_ASSESSED})
     assert standing.label
+    assert standing.meaning.endswith(".")
 
 
 def test_an_artifact_without_a_date_answers_nothing() -> None:
@@ -230,7 +231,7 @@ def test_what_was_not_computed_or_recorded_is_said_not_to_be_there() -> None:
 
 def test_the_exposure_is_not_passed_off_as_that_of_an_hour() -> None:
     told = by_id(samples.small())["Q07"].told
-    assert "for one launch" in told[0]
+    assert "not for an hour but for one launch" in told[0]
 
 
 @given(assessment=assessments())

@@ -15,6 +15,7 @@ from psf_audit.facts.tables import TABLES
 from psf_audit.facts.views import views
 from psf_audit.model import Status, Verdict
 from psf_audit.plugins import discover
+from psf_audit.questions import Standing, questionnaire
 from psf_audit.rendering import ReportFormat
 from psf_audit.replay import checks
 
@@ -40,6 +41,32 @@ def output(argument: str) -> str:
     environment = {"COLUMNS": "100", "NO_COLOR": "1"}
     run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT)
     return f"```text\n{run.stdout.strip()}\n```"
+
+
+def section(argument: str) -> str:
+    """One section of the Markdown that `psf-audit ...` prints: `HEADING | COMMAND`, by the start of its heading."""
+    heading, _, rest = argument.partition(" | ")
+    command = [sys.executable, "-m", "psf_audit", *rest.split()]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env={"NO_COLOR": "1"}, cwd=ROOT)
+    found = next(part for part in run.stdout.split("\n## ") if part.startswith(heading))
+    return f"````markdown\n## {found.strip()}\n````"
+
+
+def question_list(_: str) -> str:
+    """The written questions with the controls that an answer rests on."""
+    rows = [
+        [str(number), question.question, ", ".join(question.controls), question.origin.value]
+        for number, question in enumerate(questionnaire().questions, 1)
+    ]
+    return _table(["", "question", "rests on", "from"], rows)
+
+
+def standings(_: str) -> str:
+    """What the evidence can make of a question."""
+    return _table(
+        ["answer", "when", "counts"],
+        [[f"**{one.label}**", one.meaning, "no" if one.vague else "yes"] for one in Standing],
+    )
 
 
 def exit_codes(_: str) -> str:
