@@ -89,6 +89,9 @@ def _judged(about: Subject, control: str) -> tuple[Rubric, Assessment]:
             f"{about.path} was made with another text of {used.id}@{used.version} than the one that is here",
             hint="give the manifest, and --rubric with the file",
         )
+    known = _control(control, loaded)
+    if all(one.id != known.id for one in found.controls):
+        raise ConfigurationError(f"{about.path} has no result for {known.id}", hint="assess the manifest again")
     return loaded, found
 
 

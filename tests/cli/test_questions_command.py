@@ -136,6 +136,14 @@ def test_explain_takes_an_assessment_by_a_released_rubric(tmp_path: Path, capsys
     assert "another text of psf-agentic@1.0.0" in said(capsys, 2, "explain", "SPEND-01", "-m", str(path))[1]
 
 
+def test_explain_of_an_assessment_that_lacks_the_control(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    value = json.loads(stored.read_text())
+    newest = rubric.load(rubric.locate("psf-agentic@1")).identity
+    value["rubric"] |= {"id": newest.id, "version": newest.version, "content_digest": newest.content_digest}
+    stored.write_text(wire.dumps(value))
+    assert "has no result for AUDIT-01" in said(capsys, 2, "explain", "AUDIT-01", "-m", str(stored))[1]
+
+
 def test_explain_of_an_assessment_by_a_rubric_that_is_not_here(
     stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
