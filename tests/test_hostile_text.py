@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags[tag] = self.tags.get(tag, 0) + 1
-        self._in_data = tag == "script"
+        self._in_data = tag == "script" and ("id", "psf-assessment") in attrs
         for name, value in attrs:
             if name.startswith("on") or name in {"srcdoc", "formaction"}:
                 self.handlers.add(name)

@@ -81,7 +81,7 @@ def page(request: pytest.FixtureRequest) -> Page:
 
 
 def test_nothing_is_active(page: Page) -> None:
-    assert [script["type"] for script in page.all("script")] == ["application/json"]
+    assert [script["type"] for script in page.all("script")] == ["application/json", "application/json"]
     assert not {"iframe", "object", "embed", "form", "base", "img", "input", "audio", "video"} & {
         tag for tag, _ in page.elements
     }
@@ -152,6 +152,12 @@ def test_the_comparison_is_embedded_as_it_is() -> None:
         re.DOTALL,
     )
     assert json.loads(block) == wire_comparison.comparison_to_json(comparison)
+
+
+@pytest.mark.parametrize("text", [HTML.assessment(samples.small(), View()), HTML.assessment(samples.hostile(), View())])
+def test_the_place_of_a_signature_is_the_last_element_and_empty(text: str) -> None:
+    assert text.count('id="psf-attestation"') == 1
+    assert text.endswith('\n<script type="application/json" id="psf-attestation">null</script>\n</body>\n</html>\n')
 
 
 def test_a_data_block_cannot_be_ended() -> None:
