@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 
 from psf_audit import gate, resources
 from psf_audit.compare import Comparison, ControlChange, EvidenceChange, Kind, Side, WaiverChange
 from psf_audit.errors import ExitCode
-from psf_audit.exposure import Bound, Exposure, Lack, headline
+from psf_audit.exposure import Bound, CapabilityBound, Exposure, Lack, Outcome, headline
 from psf_audit.exposure import sentence as bound_words
 from psf_audit.model import (
     Assessment,
@@ -65,6 +66,7 @@ class ReportFormat:
 _URGENCY = (Status.CONTRADICTED, Status.MISSING, Status.UNTESTED, Status.UNDOCUMENTED, Status.UNKNOWN)
 _SEVERITIES = (Severity.BLOCKING, Severity.HIGH, Severity.MEDIUM)
 _EFFORTS = ("hours", "days", "weeks")
+MAX_OPEN = 3
 
 STATUSES = (*_URGENCY, Status.DEMONSTRATED, Status.NOT_APPLICABLE)
 
@@ -72,20 +74,46 @@ STATUSES = (*_URGENCY, Status.DEMONSTRATED, Status.NOT_APPLICABLE)
 def next_steps(assessment: Assessment) -> tuple[ControlResult, ...]:
     """Every gap, the first thing to do first.
 
-    Blocking before high before medium; then what is proven wrong, absent, untried, unwritten and untold; then what
-    takes hours before days before weeks; then the order of the rubric.
+    Blocking before high before medium; then what leaves open the most that nothing bounds; then what takes hours
+    before days before weeks; then what is proven wrong, absent, untried, unwritten and untold; then the order of the
+    rubric.
     """
-    gaps = [control for control in assessment.controls if control.status.is_gap]
-    return tuple(sorted(gaps, key=_rank))
+    gaps = sorted((control for control in assessment.controls if control.status.is_gap), key=_work)
+    gaps.sort(key=lambda control: _open_ranks(control, assessment.exposure), reverse=True)
+    return tuple(sorted(gaps, key=lambda control: _SEVERITIES.index(control.severity)))
 
 
-def _rank(control: ControlResult) -> tuple[int, int, int]:
+def _work(control: ControlResult) -> tuple[int, int]:
     effort = control.remedy.effort
-    return (
-        _SEVERITIES.index(control.severity),
-        _URGENCY.index(control.status),
-        _EFFORTS.index(effort) if effort in _EFFORTS else len(_EFFORTS),
+    return _EFFORTS.index(effort) if effort in _EFFORTS else len(_EFFORTS), _URGENCY.index(control.status)
+
+
+def left_open(control: ControlResult, exposure: Exposure | None) -> tuple[CapabilityBound, ...]:
+    """What costs money, is not bounded by what is enforced, and is what the control lacks; the dearest first.
+
+    A control lacks a capability when a row of what it lacks begins with its name. To close such a gap removes exposure;
+    how much is known only as far as the bounds are.
+    """
+    if exposure is None or not control.status.is_gap:
+        return ()
+    return tuple(
+        one
+        for one in sorted(exposure.enforced.worst.capabilities, key=lambda one: one.bound.rank, reverse=True)
+        if one.bound.outcome is not Outcome.BOUNDED
+        and any(f"{row.what} ".startswith(f"{one.name} ") for row in control.lacks.rows)
     )
+
+
+def _open_ranks(control: ControlResult, exposure: Exposure | None) -> tuple[tuple[int, Decimal], ...]:
+    """The dearest decides, then the next; of the same ones more are more."""
+    return tuple(one.bound.rank for one in left_open(control, exposure))
+
+
+def open_words(control: ControlResult, exposure: Exposure | None) -> str:
+    """What the control leaves without a bound, as many as fit; empty when it is nothing."""
+    names = [one.name for one in left_open(control, exposure)]
+    more = len(names) - MAX_OPEN
+    return ", ".join(names[:MAX_OPEN]) + (f" and {more} more" if more > 0 else "")
 
 
 def status_counts(controls: Iterable[ControlResult]) -> tuple[tuple[Status, int], ...]:

@@ -1,12 +1,14 @@
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
 from psf_audit import rendering
 from psf_audit.compare import compare
-from psf_audit.model import Finding, Findings, Gate, Remedy, Severity, Status, Verdict
+from psf_audit.exposure import Bound, CapabilityBound, Exposure, Outcome, Side, Situation, SituationBound
+from psf_audit.model import ControlResult, Finding, Findings, Gate, Remedy, Severity, Status, Verdict
 from tests import samples
 
 
@@ -18,7 +20,7 @@ def _order(*made: tuple[Severity, Status, str | None]) -> list[str]:
     return [control.id.removeprefix("SPEND-") for control in rendering.next_steps(samples.assessment(controls))]
 
 
-def test_severity_comes_first_then_status_then_effort_then_the_rubric() -> None:
+def test_severity_comes_first_then_effort_then_status_then_the_rubric() -> None:
     blocking, high, medium = Severity.BLOCKING, Severity.HIGH, Severity.MEDIUM
     first = (medium, Status.CONTRADICTED, None), (high, Status.MISSING, None), (blocking, Status.UNKNOWN, None)
     assert _order(*first) == ["03", "02", "01"]
@@ -27,7 +29,49 @@ def test_severity_comes_first_then_status_then_effort_then_the_rubric() -> None:
     assert _order(*((high, Status.MISSING, effort) for effort in (None, "weeks", "days", "hours", "hours"))) == [
         "04", "05", "03", "02", "01",
     ]  # fmt: skip
+    assert _order((high, Status.CONTRADICTED, "days"), (high, Status.UNKNOWN, "hours")) == ["02", "01"]
     assert _order((high, Status.DEMONSTRATED, None), (high, Status.NOT_APPLICABLE, None)) == []
+
+
+def _bounds(**bounds: Bound) -> Exposure:
+    worst = Bound(Outcome.UNBOUNDED)
+    own = tuple(CapabilityBound(name, bound) for name, bound in bounds.items())
+    enforced = Side(tuple(SituationBound(situation, worst, own) for situation in Situation))
+    return Exposure(enforced, enforced)
+
+
+def _lacking(id_: str, *names: str, severity: Severity = Severity.HIGH, effort: str = "days") -> ControlResult:
+    lacks = Findings(tuple(Finding(f"{name} has no ceiling") for name in names), len(names))
+    return samples.control(id_, "t", severity, Status.MISSING, "r", lacks=lacks, remedy=Remedy("do", {}, effort))
+
+
+def test_what_leaves_the_dearest_open_comes_before_what_is_less_work() -> None:
+    exposure = _bounds(
+        vm=Bound(Outcome.UNBOUNDED, a_day=Decimal(300)),
+        model=Bound(Outcome.UNBOUNDED, a_day=Decimal(10)),
+        mail=Bound(Outcome.BOUNDED, total=Decimal(9000)),
+        dns=Bound(Outcome.UNKNOWN),
+    )
+    controls = [
+        _lacking("SPEND-01", "mail", "other", effort="hours"),
+        _lacking("SPEND-02", "model"),
+        _lacking("SPEND-03", "vm"),
+        _lacking("SPEND-04", "model", "vm"),
+        _lacking("SPEND-05", "vm", effort="hours"),
+        _lacking("SPEND-06", "vmware", effort="hours"),
+        _lacking("SPEND-07", severity=Severity.BLOCKING, effort="weeks"),
+        _lacking("SPEND-08", "dns"),
+    ]
+    order = [control.id[-2:] for control in rendering.next_steps(samples.assessment(controls, exposure=exposure))]
+    assert order == ["07", "04", "05", "03", "02", "08", "01", "06"]
+    assert rendering.open_words(controls[3], exposure) == "vm, model"
+    assert [rendering.open_words(control, exposure) for control in (controls[0], controls[5])] == ["", ""]
+    assert rendering.open_words(controls[3], None) == ""
+
+
+def test_many_names_are_counted() -> None:
+    exposure = _bounds(**{name: Bound(Outcome.UNBOUNDED) for name in "abcde"})
+    assert rendering.open_words(_lacking("SPEND-01", *"abcde"), exposure) == "a, b, c and 2 more"
 
 
 @pytest.mark.parametrize("status", list(Status))
