@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -9,13 +10,13 @@ from itertools import pairwise
 import pytest
 from jinja2 import UndefinedError
 
-from psf_audit import activity_words, illustrations, pictures, rendering, wire, wire_comparison
+from psf_audit import activity_words, illustrations, pictures, plainly, questions, rendering, wire, wire_comparison
 from psf_audit.amounts import clock, money
 from psf_audit.compare import Comparison, compare
 from psf_audit.model import Assessment
-from psf_audit.rendering import View
+from psf_audit.rendering import View, line
 from psf_audit.report import html
-from psf_audit.report.html import HTML, data_block, style_digest
+from psf_audit.report.html import HTML, data_block, policy_digest
 from psf_audit.text import screened
 from tests import samples
 
@@ -81,10 +82,10 @@ def page(request: pytest.FixtureRequest) -> Page:
 
 
 def test_nothing_is_active(page: Page) -> None:
-    assert [script["type"] for script in page.all("script")] == ["application/json", "application/json"]
-    assert not {"iframe", "object", "embed", "form", "base", "img", "input", "audio", "video"} & {
-        tag for tag, _ in page.elements
-    }
+    runs = [script for script in page.all("script") if script.get("type") != "application/json"]
+    assert runs == ([{}] if page.all("article") else [])
+    inert = {"iframe", "object", "embed", "form", "base", "img", "input", "button", "select", "audio", "video"}
+    assert not inert & {tag for tag, _ in page.elements}
     for tag, attributes in page.elements:
         assert not [
             name for name in attributes if name.startswith("on") or name in {"style", "src", "srcdoc", "action"}
@@ -94,14 +95,34 @@ def test_nothing_is_active(page: Page) -> None:
             assert href.startswith("#") or (tag == "link" and href == "data:,")
 
 
-def test_the_policy_lets_nothing_in_but_this_very_style(page: Page) -> None:
+def test_the_policy_lets_nothing_in_but_this_very_style_and_script(page: Page) -> None:
     (policy,) = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    script = rendering.template("report.js")
+    allowed = f"script-src 'sha256-{policy_digest(script)}'; " if page.all("article") else ""
     assert policy == (
-        f"default-src 'none'; style-src 'sha256-{style_digest(page.text['style'])}'; img-src data:; "
+        f"default-src 'none'; {allowed}style-src 'sha256-{policy_digest(page.text['style'])}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     assert len(page.all("style")) == 1
     assert page.elements.index(("style", {})) > [tag for tag, _ in page.elements].index("meta")
+    assert ("script" in policy) == (script in page.text["script"])
+
+
+def test_the_script_reaches_nothing_outside_the_page() -> None:
+    script = rendering.template("report.js")
+    assert "</" not in script
+    for name in (
+        "fetch",
+        "XMLHttpRequest",
+        "WebSocket",
+        "import",
+        "eval",
+        "innerHTML",
+        "outerHTML",
+        "Storage",
+        "cookie",
+    ):
+        assert name not in script
 
 
 def test_the_style_loads_nothing() -> None:
@@ -189,14 +210,45 @@ def test_paper_shows_all_controls() -> None:
 
 def test_the_first_screen_has_what_a_buyer_asks_first() -> None:
     head = re.sub(r"\s+", " ", PAGES["small"].text["header"])
-    for wanted in ("acme-indexer", "2.4.0", "Not ready", "SPEND-01 contradicted", "2026-12-11", "91%", "14%",
-                   "does not pass", "psf-agentic@1.0.0", "2026-11-22", "1 waiver in force"):  # fmt: skip
+    for wanted in ("acme-indexer", "2.4.0", "May it go live? No", "not ready", "What could it cost? No limit",
+                   "What must change? the first 3 of 5", "Breach pauses the agent", "2026-12-11", "91%", "14%",
+                   "does not pass", "nobody is named", "psf-agentic@1.0.0", "2026-11-22",
+                   "1 waiver in force"):  # fmt: skip
         assert wanted in head
 
 
-def test_steps_have_remedy_and_snippet() -> None:
+def test_the_answer_has_the_colour_of_the_gate_not_of_the_verdict() -> None:
+    for made, tone in (
+        (samples.ready(), "good"),
+        (samples.small(), "bad"),
+        (replace(samples.ready(), coverage=Fraction(1, 2)), "unsure"),
+    ):
+        assert f'<section class="verdict is-{tone}">' in HTML.assessment(made, View())
+
+
+def test_each_control_opens_to_all_that_is_known_of_it() -> None:
+    text = re.sub(r"\s+", " ", PAGES["small"].text["article"])
+    for wanted in ("Requirement", "Claimed by the manifest", "Shown by the evidence", "Records that contradict it",
+                   "Tests", "Documents", "History", "2026-11-13 02:10:44 UTC contradicted usd limit", "Remedy",
+                   "max_budget: 50", "References", "NIST AI RMF: MANAGE 2.4"):  # fmt: skip
+        assert wanted in text
+
+
+def test_questions_limits_and_glossary_stand_on_the_page() -> None:
+    text = re.sub(r"\s+", " ", PAGES["small"].text["main"])
+    for answer in questions.answers(samples.small()):
+        assert line(answer.question.question) in text
+        assert line(answer.words) in text
+    for _, terms in plainly.glossary():
+        for term, told in terms:
+            assert f"{term}{told}" in text
+    assert all(limit in text for limit in samples.LIMITS)
+
+
+def test_steps_have_a_remedy_and_what_they_leave_open() -> None:
     text = PAGES["small"].text
     assert "Give every path that costs money a ceiling" in text["ol"]
+    assert "without a bound: cloud.create_stack" in text["ol"]
     assert "max_budget: 50" in text["pre"]
 
 
