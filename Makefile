@@ -10,7 +10,7 @@ ARGS ?=
 # `$(call not-ready,COMMAND)` succeeds when the command's exit code is 1: assessed, and the gate is not met.
 not-ready = code=0; $(1) || code=$$?; test "$$code" -eq 1 || { echo "expected exit code 1, got $$code" >&2; exit 1; }
 
-.PHONY: help setup demo test spark spark-full lint types imports wheel docs docs-check samples golden bench bench-memory bench-events fuzz check clean
+.PHONY: help setup demo test spark spark-full lint types imports wheel docs docs-check samples screenshots golden bench bench-memory bench-events bench-report fuzz check clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -54,6 +54,7 @@ demo: .venv/demo.stamp ## assess the sample of the dn42 incident (not ready: its
 # ----------------------------------------------------------------------------------------------------------- gates
 
 test: .venv/dev.stamp ## run the tests with branch coverage (ARGS="-k name" for some of them)
+	@sh tools/chromium.sh || true
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest --numprocesses auto $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
@@ -105,6 +106,9 @@ docs: .venv/dev.stamp ## write the generated parts of the documentation again
 samples: .venv/dev.stamp ## run the guarded sample agent again, to produce its evidence
 	$(BIN)/python samples/guarded/produce.py
 
+screenshots: .venv/dev.stamp ## take the pictures of docs/report.md again, in Chromium
+	$(BIN)/python -m tools.report_page screenshots
+
 golden: .venv/dev.stamp ## rewrite the golden files; read the diff before you commit it
 	$(BIN)/python -m pytest --update-golden $(ARGS)
 
@@ -116,6 +120,9 @@ bench-memory: .venv/dev.stamp ## the memory that a log of 200 MB takes, for each
 
 bench-events: .venv/dev.stamp ## time and memory of large logs, beside others that do the same (ARGS="20" for 20 million events; default 0.2 2)
 	$(BIN)/python tools/bench_events.py $(ARGS)
+
+bench-report: .venv/dev.stamp ## size of the HTML report, and how fast Chromium opens it
+	$(BIN)/python -m tools.report_page bench $(ARGS)
 
 fuzz: .venv/dev.stamp ## damage every fixture of every format in many more ways, up to an hour (ARGS="-k name" for some of them)
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz tests/evidence/test_every_format.py tests/test_secrets.py $(ARGS)

@@ -557,6 +557,27 @@ def large() -> Assessment:
     return assessment(made)
 
 
+def heavy() -> Assessment:
+    """45 controls, each shown by 10,000 rows and contradicted by as many; an assessment keeps a hundred of each."""
+    row = finding(
+        "usd limit for each session passed by run-7f of the nightly index", "evidence/calls.jsonl", "line 48213",
+        found="1834.2", expected="50", unit="usd", at="2026-11-13T02:10:44Z",
+    )  # fmt: skip
+    rows = tuple(replace(row, what=f"{row.what} {number}") for number in range(100))
+    made = large()
+    domains = tuple(
+        replace(
+            domain,
+            controls=tuple(
+                replace(control, shows=Findings(rows, 10_000), breaks=Findings(rows, 10_000))
+                for control in domain.controls
+            ),
+        )
+        for domain in made.domains
+    )
+    return replace(made, domains=domains, exposure=small().exposure, activity=ACTIVITY)
+
+
 HOSTILE = (
     "</script><script>alert(1)</script>",
     '<img src=x onerror=alert(1)> "\' onmouseover="x',
