@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psf_audit import questions, rendering, wire
 from psf_audit.report.html import DATA_ID, page
@@ -48,7 +48,7 @@ def html(assessment: Assessment) -> str:
     )
 
 
-def part() -> dict[str, object]:
+def part() -> dict[str, Any]:
     """What `templates/questions_part.html.j2` calls."""
     return {name: getattr(questions, name) for name in ("absent_words", "control_words", "row_words")}
 
