@@ -378,7 +378,7 @@ def _assessment(work: _Work, options: Options) -> Assessment:
         valid_until=assess.valid_until(work.judgements, uses, options.as_of),
         refresh_by=assess.refresh_by(work.judgements),
         domains=domains,
-        evidence=_register(work.dataset, results, manifest.deployment["release"]),
+        evidence=_register(work.dataset, results, manifest),
         waivers=uses,
         limits_of_assessment=(*STANDING_LIMITS, *rubric.limits, *_left_out(work.dataset)),
         gate=options.gate or manifest.gate,
@@ -416,19 +416,25 @@ def _identity(manifest: Manifest) -> DeploymentIdentity:
 
 
 def _advised(work: _Work) -> list[ControlResult]:
-    """What was found for each control, with what to collect next where something is lacking."""
+    """What was found for each control, with what to collect next, and where the manifest would declare it."""
     formats = collection.formats()
     stacks = {formats[file.format].stack for file in work.dataset.files if file.format in formats}
     ways = {row["via"] for table in ("capabilities", "limits") for row in work.dataset.tables[table] if row["via"]}
     known = frozenset(advice.stack_of(name) for name in (stacks | ways) - {advice.NATIVE})
     return [
-        replace(judgement.result, collect=advice.collect(control, judgement.result.status, formats.values(), known))
+        replace(
+            judgement.result,
+            collect=advice.collect(control, judgement.result.status, formats.values(), known),
+            manifest_line=work.manifest.line_for(control.declared_in),
+        )
         for control, judgement in zip(work.rubric.controls, work.judgements, strict=True)
     ]
 
 
-def _register(dataset: Dataset, results: Sequence[ControlResult], release: str) -> tuple[EvidenceEntry, ...]:
+def _register(dataset: Dataset, results: Sequence[ControlResult], manifest: Manifest) -> tuple[EvidenceEntry, ...]:
     shows, contradicts = _spoken_for(results)
+    release = manifest.deployment["release"]
+    lines = {entry.path: entry.line for entry in manifest.evidence}
     return tuple(
         EvidenceEntry(
             id=file.id,
@@ -445,6 +451,7 @@ def _register(dataset: Dataset, results: Sequence[ControlResult], release: str) 
             shows=tuple(shows[file.id]),
             contradicts=tuple(contradicts[file.id]),
             note=None if shows[file.id] or contradicts[file.id] or file.problem else _why_nothing(file, release),
+            manifest_line=lines.get(file.path),
         )
         for file in dataset.files
     )

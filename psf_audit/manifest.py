@@ -21,12 +21,20 @@ from psf_audit.reading import decode, parse_yaml, pointer, read_bytes
 from psf_audit.resources import DEFAULT_RUBRIC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from psf_audit.reading import Document
 
 _CLAIMS = ("limits", "gates", "boundaries", "alerts", "logs")
+
+# Where a manifest says what stands in a table; what no table here holds is shown by evidence alone.
+_DECLARED: dict[str, tuple[str, ...]] = {
+    **{table: ("guardrails", table) for table in _CLAIMS},
+    "capabilities": ("agent", "capabilities"),
+    "credentials": ("agent", "credentials"),
+    "people": ("people",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,14 @@ class Manifest:
     gate: Gate
     prompts: tuple[str, ...]
     lines: dict[str, int]
+
+    def line_for(self, tables: Iterable[str]) -> int:
+        """The line nearest to which rows of these tables are declared; of `evidence`, or 1, where nothing near is."""
+        wanted = set(tables)
+        places = [place for table, place in _DECLARED.items() if table in wanted]
+        places += [place[:-1] for place in places if len(place) > 1]
+        found = (self.lines.get(pointer(place)) for place in (*places, ("evidence",)))
+        return next((line for line in found if line is not None), 1)
 
     @property
     def deployment(self) -> dict[str, Any]:
@@ -203,6 +219,7 @@ def _manifest(path: Path, sha256: str, document: Document) -> Manifest:
             min_coverage=gate.get("min_coverage", 100),
             min_score=gate.get("min_score"),
             fail_on=tuple(Status(status) for status in gate.get("fail_on", ())),
+            manifest_line=document.position(("gate",)).line if gate else None,
         ),
         prompts=tuple(value["agent"].get("prompts", ())),
         lines={pointer(where): position.line for where, position in document.positions.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -143,7 +143,8 @@ class WaiverUse:
 class ControlResult:
     """One control: what it asks, what was claimed, what the evidence shows, and the status that follows.
 
-    `collect` names the exports that would show more.
+    `collect` names the exports that would show more. `manifest_line` is the line of the manifest nearest to which the
+    control would be declared; None where that is not known.
     """
 
     id: str
@@ -167,6 +168,13 @@ class ControlResult:
     waiver: WaiverUse | None = None
     notes: tuple[str, ...] = ()
     collect: tuple[str, ...] = ()
+    manifest_line: int | None = None
+
+    @property
+    def lists(self) -> tuple[tuple[str, Findings], ...]:
+        """Every list of rows, with its name."""
+        values = ((field_.name, getattr(self, field_.name)) for field_ in fields(self))
+        return tuple((name, value) for name, value in values if isinstance(value, Findings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +207,7 @@ class EvidenceEntry:
 
     `shows` are the controls that something in the file speaks for, `contradicts` those that something in it
     contradicts. `problem` says why it counts for less than it could; `note` why nothing in it bears on a control.
+    `manifest_line` is the line of the manifest that lists it.
     """
 
     id: str
@@ -215,6 +224,7 @@ class EvidenceEntry:
     shows: tuple[str, ...] = ()
     contradicts: tuple[str, ...] = ()
     note: str | None = None
+    manifest_line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +242,16 @@ class DeploymentIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a pipeline asks for: the least verdict, coverage and score (percent), and the statuses that must not be."""
+    """What a pipeline asks for: the least verdict, coverage and score (percent), and the statuses that must not be.
+
+    `manifest_line` is the line of the manifest where it stands.
+    """
 
     require: Verdict = Verdict.READY
     min_coverage: int = 100
     min_score: int | None = None
     fail_on: tuple[Status, ...] = ()
+    manifest_line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,11 @@ class Control:
         return {name: self.params[name] for name in query.parameters(self.criteria[criterion])}
 
     @property
+    def declared_in(self) -> frozenset[str]:
+        """The tables in which a deployment claims the control, or else those that show it."""
+        return self.analyses["claims" if "claims" in self.criteria else "shows"].tables
+
+    @property
     def in_second_stage(self) -> bool:
         """Whether it judges the results of the other controls, and so comes after them."""
         return any(query.names(sql, frozenset({"results"})) for sql in self.criteria.values())

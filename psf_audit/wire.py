@@ -123,6 +123,7 @@ def _gate_out(assessment: Assessment) -> dict[str, Any]:
         "min_coverage": wanted.min_coverage,
         "min_score": wanted.min_score,
         "fail_on": [status.value for status in wanted.fail_on],
+        "manifest_line": wanted.manifest_line,
         "met": decision.code is ExitCode.READY,
         "exit_code": decision.code.value,
         "reason": decision.reason,
@@ -156,6 +157,7 @@ def _control_out(control: ControlResult) -> dict[str, Any]:
         **{name: _findings_out(getattr(control, name)) for name in _FINDINGS},
         "notes": list(control.notes),
         "collect": list(control.collect),
+        "manifest_line": control.manifest_line,
     }
 
 
@@ -200,6 +202,7 @@ def _entry_out(entry: EvidenceEntry) -> dict[str, Any]:
         "shows": list(entry.shows),
         "contradicts": list(entry.contradicts),
         "note": entry.note,
+        "manifest_line": entry.manifest_line,
     }
 
 
@@ -344,6 +347,7 @@ def _gate_in(value: dict[str, Any]) -> Gate:
         min_coverage=value["min_coverage"],
         min_score=value["min_score"],
         fail_on=tuple(Status(status) for status in value["fail_on"]),
+        manifest_line=value.get("manifest_line"),
     )
 
 
@@ -374,6 +378,7 @@ def _control_in(value: dict[str, Any], domain: str) -> ControlResult:
         waiver=_waiver_in(value["waiver"]) if value["waiver"] else None,
         notes=tuple(value["notes"]),
         collect=tuple(value.get("collect", ())),
+        manifest_line=value.get("manifest_line"),
         **{name: _findings_in(value[name]) for name in _FINDINGS},
     )
 

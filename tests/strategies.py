@@ -68,6 +68,7 @@ def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
 
 
+LINES = st.integers(1, 10**6)
 SOURCES = st.builds(Source, texts(), texts(), texts(), _maybe(texts()))
 FINDINGS = st.builds(
     Finding,
@@ -106,6 +107,7 @@ ENTRIES = st.builds(
     shows=_tuples(texts()),
     contradicts=_tuples(texts()),
     note=_maybe(texts()),
+    manifest_line=_maybe(LINES),
 )
 REMEDIES = st.builds(
     Remedy,
@@ -143,6 +145,7 @@ GATES = st.builds(
     min_coverage=PERCENT,
     min_score=_maybe(PERCENT),
     fail_on=_tuples(st.sampled_from(Status)),
+    manifest_line=_maybe(LINES),
 )
 DAYS = st.dates(date(2000, 1, 1), date(2100, 1, 1))
 
@@ -233,6 +236,7 @@ def controls(id_: str, domain: str) -> st.SearchStrategy[ControlResult]:
         waiver=_maybe(WAIVERS),
         notes=_tuples(texts()),
         collect=_tuples(texts()),
+        manifest_line=_maybe(LINES),
     )
 
 

@@ -103,7 +103,7 @@ def test_evidence_waivers_and_gate(tmp_path: Path) -> None:
         MissingEvidence("bills", (), 29),
     )
     assert loaded.waivers == (WaiverRequest("AUDIT-06", "later", "R. Okafor", "B", date(2026, 12, 31), 31),)
-    assert loaded.gate == Gate(Verdict.READY_WITH_WAIVERS, 90, 50, (Status.CONTRADICTED,))
+    assert loaded.gate == Gate(Verdict.READY_WITH_WAIVERS, 90, 50, (Status.CONTRADICTED,), 32)
     assert loaded.prompts == ("prompts/system.md", "prompts/b.md")
     assert loaded.rubric == "psf-agentic@1.0"
     assert loaded.lines["/rubric"] == 6
@@ -329,3 +329,13 @@ def test_whatever_stands_anywhere_it_is_refused_or_makes_facts_that_fit(tmp_path
         for claim in load(tmp_path, json.dumps(value[""])).claims:
             if isinstance(claim, Fact):
                 typed(claim.table, claim.values)
+
+
+def test_what_a_table_holds_is_declared_at_the_line_nearest_to_it(tmp_path: Path) -> None:
+    loaded = load(tmp_path, FULL)
+    lines = {table: loaded.line_for([table]) for table in ("people", "capabilities", "credentials", "limits", "logs")}
+    assert lines == {"people": 3, "capabilities": 12, "credentials": 16, "limits": 19, "logs": 24}
+    assert loaded.line_for(["people", "gates"]) == 20
+    assert loaded.line_for(["documents", "records"]) == 25
+    assert load(tmp_path, FULL.replace("  logs: [{sink: s3, append_only: true}]\n", "")).line_for(["logs"]) == 18
+    assert load(tmp_path, SMALL).line_for(["limits"]) == 1

@@ -44,6 +44,15 @@ def test_samples_come_back(make: Callable[[], Assessment]) -> None:
     assert from_json(parsed(make())) == make()
 
 
+def test_an_assessment_of_before_has_no_lines_and_loads() -> None:
+    value = parsed(samples.small())
+    del value["gate"]["manifest_line"]
+    for part in (*value["evidence"], *(control for domain in value["domains"] for control in domain["controls"])):
+        del part["manifest_line"]
+    assert list(VALIDATOR.iter_errors(value)) == []
+    assert from_json(value) == samples.small()
+
+
 def test_what_is_read_is_screened() -> None:
     value = to_json(samples.hostile())
     assert from_json(value) == screened(samples.hostile())
@@ -126,6 +135,7 @@ def test_the_gate_says_what_the_exit_code_says() -> None:
         "min_coverage": 100,
         "min_score": 80,
         "fail_on": ["unknown"],
+        "manifest_line": None,
         "met": False,
         "exit_code": ExitCode.GATE_NOT_MET.value,
         "reason": "Resource and spend governance: SPEND-01 contradicted, SPEND-02 missing; and 2 other domains",
