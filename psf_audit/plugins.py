@@ -23,6 +23,15 @@ class Named(Protocol):
 P = TypeVar("P", bound=Named)
 
 
+def names(package: str) -> tuple[str, ...]:
+    """The names of the plugins of a package, sorted, by those of their modules: nothing is imported but the package.
+
+    A module is named as its plugin, with `_report` behind it where the standard library has a module of that name.
+    """
+    found = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    return tuple(sorted(info.name.removesuffix("_report").replace("_", "-") for info in found))
+
+
 def discover(package: str, kind: type[P]) -> dict[str, P]:
     """Every plugin of a package by name, sorted by name.
 

@@ -43,10 +43,14 @@ PROFILE = (
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where a report will be read: how many columns there are, and whether colour means anything there."""
+    """Where a report will be read: how many columns there are, and whether colour means anything there.
+
+    `folder` is that of the manifest, below the top of the repository that the report speaks of; empty at the top.
+    """
 
     width: int = 100
     color: bool = False
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -599,6 +599,12 @@ def _spread(value: str, position: int) -> str:
     return f"{HOSTILE[position % len(HOSTILE)]} {value}"
 
 
+def many(count: int, reason: str) -> Assessment:
+    """A deployment with very many gaps."""
+    made = [control(f"SPEND-{n:05}", "Gap", Severity.HIGH, Status.MISSING, reason) for n in range(count)]
+    return assessment(made)
+
+
 def hostile() -> Assessment:
     """The small assessment with something hostile in front of every text, as evidence that nobody screened."""
     from tests.walk import replace_texts

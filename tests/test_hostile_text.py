@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from defusedxml.ElementTree import fromstring
 
 from psf_audit.cli import main
 from tests.deployments import IDS, Deployment, guarded
+from psf_audit.plugins import discover
+from psf_audit.rendering import ReportFormat
 from tests.everywhere import FILES, fill
 from tests.samples import HOSTILE
 
 # Half a surrogate pair is refused where it stands: tests/test_bad_input.py.
 TEXTS = [text.replace("\ud800", "") for text in HOSTILE]
 ALL = " ".join(TEXTS)
-FORMATS = ("html", "json", "markdown", "terminal")
+FORMATS = tuple(discover("psf_audit.report", ReportFormat))
 # C0 without tab and newline, C1, directional marks and overrides, line and paragraph separators.
 ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -87,7 +92,7 @@ def test_it_is_inert_in_every_report(
     made = reports(deployment)
     printed = capsys.readouterr()
     for name, report in (*made.items(), ("stdout", printed.out), ("stderr", printed.err)):
-        assert not ACTIVE.search(report), name
+        assert not ACTIVE.search(report.replace("\r\n", "\n") if name == "csv" else report), name
     value = json.loads(made["json"])
     assert value["deployment"]["name"] == "acme-indexer"
     assert len(value["evidence"]) == len(json.loads(plain["json"])["evidence"])
@@ -97,10 +102,37 @@ def test_it_is_inert_in_every_report(
     assert page.links == other.links
     assert page.handlers == set()
     assert json.loads(page.data) == value
-    keeps_its_columns(made["markdown"])
-    prose = CODE.sub("", made["markdown"]).replace("<!-- -->", "")  # an empty comment keeps a name from being a mention
-    assert set(TAG.findall(prose)) <= set(TAG.findall(CODE.sub("", plain["markdown"])))
-    assert not re.search(r"(?<!\\)\]\((?:javascript|https://evil)", prose)
+    for name in ("markdown", "github-summary"):
+        keeps_its_columns(made[name])
+        prose = CODE.sub("", made[name]).replace("<!-- -->", "")  # an empty comment keeps a name from being a mention
+        assert set(TAG.findall(prose)) <= set(TAG.findall(CODE.sub("", plain[name])))
+        assert not re.search(r"(?<!\\)\]\((?:javascript|https://evil)", prose)
+    for name in ("sarif", "gitlab", "oscal", "junit", "csv", "github"):
+        assert shape(name, made[name]) == shape(name, plain[name]), name
+
+
+def shape(name: str, report: str) -> object:
+    """What a program reads in a report, without its texts: the same whatever they say."""
+    if name == "junit":
+        return {(element.tag, *sorted(element.attrib)) for element in fromstring(report).iter()}
+    if name == "csv":
+        rows = list(csv.reader(StringIO(report, newline=""), strict=True))
+        assert not any(re.match(r"[=+\-@](?!\d+(\.\d+)?\Z)", cell) for row in rows for cell in row)
+        return {len(row) for row in rows}
+    if name == "github":
+        return {re.match(r"::(error|warning|notice) (?=[^:]*::)", line) is not None for line in report.splitlines()}
+    return set(keys(json.loads(report)))
+
+
+def keys(value: object, path: str = "") -> Iterator[str]:
+    """Every path of keys in a document; how long its lists are may follow from a text that is a pattern as well."""
+    yield f"{path} {type(value).__name__}"
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from keys(item, f"{path}/{key}")
+    if isinstance(value, list):
+        for item in value:
+            yield from keys(item, f"{path}/*")
 
 
 def keeps_its_columns(markdown: str) -> None:

@@ -11,11 +11,14 @@ from hypothesis import settings
 
 from psf_audit.cli import main
 from psf_audit.facts.tables import TABLES, ColumnType
+from psf_audit.plugins import discover
+from psf_audit.rendering import ReportFormat
 from tests import deployments
 from tests.deployments import Deployment, guarded
 from tests.everywhere import DATABASE, FILES, SECRETS, fill
 from tests.fixtures import EVERY, Fixture
 
+FORMATS = tuple(discover("psf_audit.report", ReportFormat))
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{SECRETS['pem']}\n-----END RSA PRIVATE KEY-----"
 TELLING = {
     "api key": f"used {SECRETS['openai']}",
@@ -71,10 +74,10 @@ def test_no_report_holds_it(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "4000")
     fill(deployment, TELLING[kind])
-    written = [f"{name}={deployment.folder / name}" for name in ("html", "markdown", "json", "terminal")]
+    written = [f"{name}={deployment.folder / f'report.{name}'}" for name in FORMATS]
     assert deployment.run(*(part for one in written for part in ("-o", one))) in {1, 3}
     printed = capsys.readouterr()
-    reports = "".join((deployment.folder / one.partition("=")[0]).read_text() for one in written)
+    reports = "".join(Path(one.partition("=")[2]).read_text() for one in written)
     assert leaks(printed.out + printed.err + reports) == []
 
 
@@ -191,9 +194,9 @@ def test_no_report_on_files_of_every_format_holds_it(
     for fixture in EVERY:
         data = fixture.tree.write(dict.fromkeys(fixture.open_places, text))
         deployment.put(f"{fixture.kind.name}/{fixture.path.name}", data, format=fixture.kind.name)
-    written = [f"{name}={deployment.folder / name}" for name in ("html", "markdown", "json", "terminal")]
+    written = [f"{name}={deployment.folder / f'report.{name}'}" for name in FORMATS]
     assert deployment.run(*(part for one in written for part in ("-o", one))) in {0, 1, 3}
     printed = capsys.readouterr()
-    reports = "".join((deployment.folder / one.partition("=")[0]).read_text() for one in written)
+    reports = "".join(Path(one.partition("=")[2]).read_text() for one in written)
     assert "[" in reports
     assert leaks(printed.out + printed.err + reports) == []

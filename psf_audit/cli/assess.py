@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from psf_audit.cli import repository
 from psf_audit.cli.output import FormatOption, OutputOption, Reports
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
 from psf_audit.errors import ConfigurationError, ExitCode
@@ -72,7 +73,8 @@ def assess(
     )
     with progress() as watch:
         assessment = audit.assess_manifest(loaded, replace(options, watch=watch))
-    reports.deliver(lambda kind, view: kind.assessment(assessment, view))
+    place = repository.folder_of(manifest)
+    reports.deliver(lambda kind, view: kind.assessment(assessment, replace(view, folder=place)))
     decision = gate.decide(assessment)
     code = ExitCode.READY if exit_zero and decision.code is ExitCode.GATE_NOT_MET else decision.code
     typer.echo(f"{assessment.verdict.label}: {decision.reason} (exit {code.value})", err=True)

@@ -45,5 +45,14 @@ def diff(
 
 def _render(kind: ReportFormat, comparison: Comparison, view: View) -> str:
     if kind.comparison is None:
-        raise ConfigurationError(f"the format {kind.name} has no form for a comparison")
+        raise ConfigurationError(
+            f"the format {kind.name} has no form for a comparison", hint=f"use one of {', '.join(_fitting())}"
+        )
     return kind.comparison(comparison, view)
+
+
+def _fitting() -> list[str]:
+    from psf_audit.plugins import discover
+    from psf_audit.rendering import ReportFormat
+
+    return [kind.name for kind in discover("psf_audit.report", ReportFormat).values() if kind.comparison is not None]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 import typer
 
 from psf_audit.errors import AuditError, ConfigurationError
+from psf_audit.plugins import names
 from psf_audit.text import one_line, safe
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ Form = TypeVar("Form")
 _PIPED_WIDTH = 100
 
 FormatOption = Annotated[
-    str, typer.Option("--format", "-f", metavar="FORMAT", help="What to print: terminal, markdown, html or json.")
+    str,
+    typer.Option("--format", "-f", metavar="FORMAT", help=f"What to print: {', '.join(names('psf_audit.report'))}."),
 ]
 OutputOption = Annotated[
     list[str] | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,15 @@ def report(
     assessment: Annotated[Path, typer.Argument(help="An assessment, as `assess -f json` wrote it.")],
     format_: FormatOption = "terminal",
     output: OutputOption = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="Its manifest, which formats for pipelines point at; looked for beside it if not given."),
+    ] = None,
 ) -> None:
     """Render an assessment again, in any format."""
-    from psf_audit.cli import stored
+    from psf_audit.cli import repository, stored
 
-    reports = Reports(format_, output, inputs=[assessment])
+    reports = Reports(format_, output, inputs=[assessment, *([manifest] if manifest else [])])
     loaded = stored.load(assessment)
-    reports.deliver(lambda kind, view: kind.assessment(loaded, view))
+    place = repository.folder_of(repository.manifest_of(assessment, loaded.manifest, manifest))
+    reports.deliver(lambda kind, view: kind.assessment(loaded, replace(view, folder=place)))

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _HEAD = re.compile(r'"runs"\s*:\s*\[')
 _VERSION = "2.1.0"
+# The tool that the report format `sarif` names.
+_OWN = "psf-audit"
 _MAX_NAME = 200
 # What a result says, the worst first: what the worst of them says holds for its rule, and for the tool.
 _KINDS = {"fail": "failed", "suppressed": "inconclusive", "open": "inconclusive", "review": "inconclusive"}
@@ -106,6 +108,8 @@ def _read(artifact: Artifact) -> Iterator[Item]:
             losses.add(pointer(path), "unreadable", "tests", "or more lost: a run is not an object")
             continue
         run = _run(path, value)
+        if run.tool == _OWN:
+            raise Unreadable("is a report of psf-audit: no assessment proves another", hint="give what it rests on")
         if run.doubt:
             doubts.add(pointer(path), "lossy", "tests", f"in which nothing passes: {run.doubt}")
         if run.at_ms is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psf_audit import amounts
+from psf_audit.markup import code, escape
 from psf_audit.replay import forms
-from psf_audit.report.markdown import code, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

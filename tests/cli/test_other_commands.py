@@ -10,6 +10,8 @@ import yaml
 
 from psf_audit import collection, rubric, schemas
 from psf_audit.cli import main
+from psf_audit.cli.repository import folder_of
+from psf_audit.plugins import names
 from tests import deployments
 from tests.deployments import Deployment, event, guarded, log, rubric_text, started
 
@@ -38,7 +40,7 @@ def said(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> tupl
 # --------------------------------------------------------------------------------------------------------------- report
 
 
-@pytest.mark.parametrize("format_", ["html", "json", "markdown", "terminal"])
+@pytest.mark.parametrize("format_", names("psf_audit.report"))
 def test_a_stored_assessment_renders_as_it_did(
     deployment: Deployment, stored: Path, capsys: pytest.CaptureFixture[str], format_: str
 ) -> None:
@@ -68,6 +70,43 @@ def test_what_is_no_assessment_is_refused(
     out, err = said(capsys, 2, "report", str(path))
     assert out == ""
     assert str(path) in err
+
+
+def uris(report: str) -> set[str]:
+    """The files that a SARIF report names."""
+    results = json.loads(report)["runs"][0]["results"]
+    return {one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in results}
+
+
+def test_files_are_named_from_the_top_of_the_repository(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = deployments.bare(tmp_path / "deploy" / "agent")
+    deployment.folder.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    path = deployment.save()
+    assert folder_of(path) == "deploy/agent"
+    stored = tmp_path / "out.json"
+    assert deployment.run("-f", "sarif", "-o", f"json={stored}") == 3
+    first = capsys.readouterr().out
+    assert uris(first) == {"deploy/agent/manifest.yaml"}
+    assert uris(said(capsys, 0, "report", str(stored), "-f", "sarif")[0]) == {"manifest.yaml"}
+    assert said(capsys, 0, "report", str(stored), "-f", "sarif", "--manifest", str(path))[0] == first
+    (tmp_path / ".git").rmdir()
+    assert folder_of(path) == ""
+    monkeypatch.chdir(tmp_path / "deploy")
+    assert folder_of(path) == "agent"
+    assert folder_of(tmp_path / "deploy" / "x.yaml") == ""
+
+
+def test_another_manifest_than_the_assessed_one_is_refused(
+    deployment: Deployment, stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = deployment.write("other.yaml", "schema: psf-audit/manifest/1\n")
+    error = said(capsys, 2, "report", str(stored), "--manifest", str(other))[1]
+    assert "is not the manifest that was assessed; give the manifest as it was then" in error
+    error = said(capsys, 2, "report", str(stored), "--manifest", str(deployment.folder / "none.yaml"))[1]
+    assert "does not exist" in error
 
 
 def test_a_report_does_not_overwrite_its_assessment(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,3 +300,10 @@ def test_schemas_are_listed_and_printed(capsys: pytest.CaptureFixture[str]) -> N
     for name in listed:
         assert isinstance(json.loads(said(capsys, 0, "schema", name)[0]), dict)
     assert "known: " in said(capsys, 2, "schema", "manifests")[1]
+
+
+def test_a_format_without_a_comparison_names_those_that_have_one(
+    stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = said(capsys, 2, "diff", str(stored), str(stored), "-f", "sarif")[1]
+    assert "has no form for a comparison; use one of github-summary, html, json, markdown, terminal" in error

@@ -7,8 +7,9 @@ from markdown_it.token import Token
 
 from psf_audit import rendering
 from psf_audit.compare import compare
+from psf_audit.markup import code, escape, fenced, table
 from psf_audit.rendering import View
-from psf_audit.report.markdown import MARKDOWN, code, escape, fenced, table
+from psf_audit.report.markdown import MARKDOWN
 from psf_audit.text import clean, screened
 from tests import samples
 from tests.strategies import raw_texts

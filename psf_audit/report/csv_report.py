@@ -1,0 +1,93 @@
+"""Every row that a control rests on as CSV (RFC 4180), for a spreadsheet or a database.
+
+A spreadsheet takes text that starts with `=`, `+`, `-`, `@` or a control character for a formula (OWASP, "CSV
+Injection"): such a cell starts with an apostrophe, unless it is a number. Each line carries the verdict and the exit
+code, so that a line that was cut out of the file still says what it belongs to. A control without rows has one line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from psf_audit import gate, notices, rendering
+from psf_audit.rendering import ReportFormat, View
+from psf_audit.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psf_audit.model import Assessment, ControlResult, Finding
+
+HEADER = (
+    "deployment", "release", "environment", "as_of", "verdict", "exit_code", "domain", "control", "title", "severity",
+    "status", "waived_until", "reason", "list", "rows", "what", "found", "expected", "unit", "at", "file", "line",
+    "evidence", "pointer", "sha256",
+)  # fmt: skip
+_NUMBER = re.compile(r"[-+]?\d{1,40}(?:\.\d{1,40})?\Z")
+# The wide forms are read as the plain ones in some locales.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_QUOTED = re.compile(r'[",\r\n]')
+
+
+def cell(text: str) -> str:
+    """Text as one cell that no spreadsheet computes."""
+    said = clean(text)
+    if said.lstrip(" \u00a0").startswith(_FORMULA) and not _NUMBER.match(said):
+        said = f"'{said}"
+    return f'"{said.replace(chr(34), chr(34) * 2)}"' if _QUOTED.search(said) else said
+
+
+def _assessment(assessment: Assessment, view: View) -> str:
+    lines = (HEADER, *_lines(assessment, view.folder))
+    return "".join(",".join(cell(text) for text in line) + "\r\n" for line in lines)
+
+
+def _lines(assessment: Assessment, folder: str) -> Iterator[tuple[str, ...]]:
+    deployment = assessment.deployment
+    whole = (
+        deployment.name,
+        deployment.release,
+        deployment.environment,
+        rendering.day(assessment.as_of),
+        assessment.verdict.value,
+        str(gate.decide(assessment).code.value),
+    )
+    places = notices.Places(assessment, folder)
+    for control in assessment.controls:
+        own = (*whole, *_control(control))
+        rows = [(name, findings.count, row) for name, findings in control.lists for row in findings.rows]
+        for name, count, row in rows:
+            yield (*own, name, str(count), *_row(row, places))
+        if not rows:
+            place = places.in_manifest(control.manifest_line)
+            yield (*own, "", "0", "", "", "", "", "", place.path, str(place.line), "", "", "")
+
+
+def _control(control: ControlResult) -> tuple[str, ...]:
+    return (
+        control.domain,
+        control.id,
+        control.title,
+        control.severity.value,
+        control.status.value,
+        control.waiver.expires if control.waiver else "",
+        control.reason,
+    )
+
+
+def _row(row: Finding, places: notices.Places) -> tuple[str, ...]:
+    said = (row.what, row.found or "", row.expected or "", row.unit or "", row.at or "")
+    if row.source is None:
+        return (*said, "", "", "", "", "")
+    place = places.at(row.source)
+    source = row.source
+    return (*said, place.path, str(place.line), source.evidence, source.pointer, source.sha256 or "")
+
+
+CSV = ReportFormat(
+    name="csv",
+    title="Every row that a control rests on as CSV, safe to open in a spreadsheet",
+    suffixes=(".csv",),
+    assessment=_assessment,
+)
