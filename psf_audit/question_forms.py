@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from psf_audit import questions, rendering, wire
 from psf_audit.report.html import DATA_ID, page
-from psf_audit.report.markdown import code, escape
+from psf_audit.markup import code, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

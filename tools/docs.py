@@ -6,6 +6,8 @@ A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; N
 import re
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from psf_audit import collection, query, rubric, schemas
@@ -20,7 +22,8 @@ from psf_audit.rendering import ReportFormat
 from psf_audit.replay import checks
 
 ROOT = Path(__file__).resolve().parent.parent
-PART = re.compile(r"(<!-- generated: (?P<name>[a-z_]+)(?: (?P<argument>[^>]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
+_WIDEST = 160
+PART = re.compile(r"(<!-- generated: (?P<name>[a-z_]+)(?: (?P<argument>[^>\n]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
@@ -67,6 +70,26 @@ def standings(_: str) -> str:
         ["answer", "when", "counts"],
         [[f"**{one.label}**", one.meaning, "no" if one.vague else "yes"] for one in Standing],
     )
+
+
+@cache
+def _reports() -> dict[str, str]:
+    """The sample of the incident in every format."""
+    kinds = discover("psf_audit.report", ReportFormat)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "psf_audit", "assess", "samples/dn42/manifest.yaml", "--as-of", "2026-11-22"]
+        written = [part for name in kinds for part in ("-o", f"{name}={folder}/{name}")]
+        subprocess.run([*command, "--exit-zero", *written], capture_output=True, check=True, cwd=ROOT)
+        return {name: Path(folder, name).read_text(encoding="utf-8") for name in kinds}
+
+
+def excerpt(argument: str) -> str:
+    """`FORMAT COUNT TEXT`: so many lines of a report, from the first that holds the text; long ones are cut."""
+    name, count, text = argument.split(" ", 2)
+    lines = _reports()[name].splitlines()
+    first = next(number for number, line in enumerate(lines) if text in line)
+    shown = [line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…" for line in lines[first : first + int(count)]]
+    return "\n".join(["```text", *shown, "```"])
 
 
 def exit_codes(_: str) -> str:

@@ -128,7 +128,7 @@ def _markdown(told: Explanation) -> str:
 
 
 def _blocks(told: Explanation) -> Iterator[str]:
-    from psf_audit.report.markdown import escape, fenced
+    from psf_audit.markup import escape, fenced
 
     yield f"# {escape(told.id)} {escape(told.title)}"
     yield escape(told.about)
