@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli import repository
-from psf_audit.cli.output import FormatOption, OutputOption, Reports
+from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
 from psf_audit.errors import ConfigurationError, ExitCode
 
@@ -26,6 +26,7 @@ def assess(
     manifest: Annotated[Path, typer.Argument(help="The deployment manifest (YAML).")],
     format_: FormatOption = "terminal",
     output: OutputOption = None,
+    force: ForceOption = False,
     as_of: Annotated[
         str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
     ] = None,
@@ -61,7 +62,8 @@ def assess(
     home = manifest.resolve().parent
     root = folder(evidence_root or home)
     read = [*(entry.path for entry in loaded.evidence), *loaded.prompts]
-    reports = Reports(format_, output, inputs=[manifest, *(home / path for path in read), *_rubric_file(rubric)])
+    inputs = [manifest, *(home / path for path in read), *_rubric_file(rubric)]
+    reports = Reports(format_, output, inputs=inputs, force=force)
     options = audit.Options(
         as_of=day(as_of),
         engine=engine,

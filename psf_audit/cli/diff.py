@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from psf_audit.cli.output import FormatOption, OutputOption, Reports
+from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
 from psf_audit.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def diff(
     new: Annotated[Path, typer.Argument(help="The later assessment (JSON).")],
     format_: FormatOption = "terminal",
     output: OutputOption = None,
+    force: ForceOption = False,
     fail_on: Annotated[str | None, typer.Option(metavar="regression", help="Exit 1 when something got worse.")] = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 instead of 1.")] = False,
 ) -> None:
@@ -32,7 +33,7 @@ def diff(
 
     if fail_on not in {None, "regression"}:
         raise ConfigurationError(f"--fail-on {fail_on!r} cannot apply", hint="use regression")
-    reports = Reports(format_, output, inputs=[old, new])
+    reports = Reports(format_, output, inputs=[old, new], force=force)
     comparison = compare.compare(stored.load(old), stored.load(new))
     reports.deliver(lambda kind, view: _render(kind, comparison, view))
     decision = compare.regression_gate(comparison)

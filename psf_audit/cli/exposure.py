@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from psf_audit.cli.output import FormatOption, OutputOption, Reports
+from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
 from psf_audit.errors import ConfigurationError
 
@@ -20,6 +20,7 @@ def exposure(
     manifest: Annotated[Path, typer.Argument(help="The deployment manifest (YAML).")],
     format_: FormatOption = "terminal",
     output: OutputOption = None,
+    force: ForceOption = False,
     as_of: Annotated[
         str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
     ] = None,
@@ -42,7 +43,8 @@ def exposure(
     home = manifest.resolve().parent
     root = folder(evidence_root or home)
     read = [*(entry.path for entry in loaded.evidence), *loaded.prompts]
-    reports = Reports(format_, output, inputs=[manifest, *(home / path for path in read)])
+    inputs = [manifest, *(home / path for path in read)]
+    reports = Reports(format_, output, inputs=inputs, force=force)
     bounds = Bounds(memory_mib=memory_mib(memory))
     with progress() as watch:
         options = audit.Options(as_of=day(as_of), engine=engine, evidence_root=root, bounds=bounds, watch=watch)

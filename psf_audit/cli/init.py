@@ -12,7 +12,7 @@ import typer
 
 from psf_audit.cli import table
 from psf_audit.cli.assess import day
-from psf_audit.cli.output import Reports, create, show
+from psf_audit.cli.output import ForceOption, Reports, check_free, show, write
 from psf_audit.errors import ConfigurationError
 from psf_audit.text import one_line, plural, safe
 
@@ -31,11 +31,12 @@ def init(
     as_of: Annotated[
         str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Draft a manifest from what a repository holds, and assess it for the first time.
 
-    It is written to psf-audit.yaml in that folder; nothing is ever overwritten. The verdict of this first assessment
-    does not change the exit code.
+    It is written to psf-audit.yaml in that folder; one that is there stays unless --force is given. The verdict of this
+    first assessment does not change the exit code.
     """
     from psf_audit import audit
     from psf_audit.draft import draft
@@ -44,13 +45,14 @@ def init(
 
     today = day(as_of)
     target = folder / NAME
-    if target.exists():
-        raise ConfigurationError(f"{target} is there already", hint="assess it, or move it away to draft it anew")
+    if target.exists() and not force:
+        raise ConfigurationError(f"{target} is there already", hint="assess it, or give --force to draft it anew")
+    check_free(target, force=force)
     reports = Reports("terminal", None)
     with _progress() as note:
         made = survey(folder, note)
     show("\n\n".join(_paragraphs(made)))
-    create(target, draft(made, _identity(folder, ask=not yes), DEFAULT_RUBRIC, today))
+    write(target, draft(made, _identity(folder, ask=not yes), DEFAULT_RUBRIC, today), force=force)
     typer.echo(f"wrote {safe(one_line(str(target)))}", err=True)
     if not made.found:
         typer.echo("nothing to assess yet: list evidence in it, then run psf-audit assess", err=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from psf_audit.cli.output import ForceOption, place_for
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
 from psf_audit.errors import ConfigurationError
 
@@ -18,6 +18,7 @@ def normalize(
     format_: Annotated[
         str | None, typer.Option("--format", metavar="NAME", help="Read it as this format; recognised if not given.")
     ] = None,
+    force: ForceOption = False,
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Write a log as Parquet, with the columns of the table `events`.
@@ -32,13 +33,8 @@ def normalize(
         raise ConfigurationError(f"--output {str(output)!r} is the log itself or a folder", hint="name another file")
     if not output.resolve().parent.is_dir():
         raise ConfigurationError(f"--output {str(output)!r}: there is no folder {output.parent}")
-    partial = output.resolve().parent / f".{output.name}.{os.getpid()}"
-    try:
-        with progress() as watch:
-            done = write(log, partial, name=format_, database=Database(memory_mib(memory), watch))
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)
+    with place_for(output, force=force) as partial, progress() as watch:
+        done = write(log, partial, name=format_, database=Database(memory_mib(memory), watch))
     typer.echo(f"wrote {safe(one_line(str(output)))}: {plural(done.events, 'event')} of {done.format}")
     for gap in done.gaps:
         typer.echo(safe(one_line(f"{gap.kind}: {gap.what}")), err=True)

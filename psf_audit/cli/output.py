@@ -1,11 +1,13 @@
-"""Where reports go: the standard output, and files written all or not at all."""
+"""Where reports go: the standard output, and files written all or not at all, never over another unless told to."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
@@ -16,7 +18,7 @@ from psf_audit.plugins import names
 from psf_audit.text import one_line, safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from psf_audit.rendering import ReportFormat, View
 
@@ -32,6 +34,10 @@ OutputOption = Annotated[
     list[str] | None,
     typer.Option("--output", "-o", metavar="FORMAT=PATH", help="Also write a report to a file; may be repeated."),
 ]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace files that are there; a link is replaced, never followed.")
+]
+_NOT_OVER = "give --force to replace it, or name another file"
 
 
 def complain(error: AuditError) -> None:
@@ -50,15 +56,22 @@ class Outputs(Generic[Form]):
     """What a command was asked to write; made before the work starts, so that a wrong name costs nothing."""
 
     def __init__(
-        self, formats: Mapping[str, Form], printed: str, outputs: Sequence[str] | None, inputs: Iterable[Path] = ()
+        self,
+        formats: Mapping[str, Form],
+        printed: str,
+        outputs: Sequence[str] | None,
+        inputs: Iterable[Path] = (),
+        *,
+        force: bool = False,
     ) -> None:
         """Check formats and paths.
 
         Raises:
-            ConfigurationError: an unknown format, an output that is no FORMAT=PATH, twice the same path, or a path that
-                is an input.
+            ConfigurationError: an unknown format, an output that is no FORMAT=PATH, twice the same path, a path that is
+                an input, or one where a file is already, unless `force` says to replace it.
         """
         self._formats = formats
+        self._force = force
         self._printed = self._format(printed)
         self._files: list[tuple[Form, Path]] = []
         taken = {_real(path) for path in inputs}
@@ -72,6 +85,7 @@ class Outputs(Generic[Form]):
                 raise ConfigurationError(f"--output {output!r} would overwrite an input or another output")
             if not real.parent.is_dir():
                 raise ConfigurationError(f"--output {output!r}: there is no folder {target.parent}")
+            check_free(target, force=force)
             taken.add(real)
             self._files.append((self._format(name), target))
 
@@ -80,7 +94,7 @@ class Outputs(Generic[Form]):
             raise ConfigurationError(f"there is no format {name!r}", hint=f"known: {', '.join(self._formats)}")
         return self._formats[name]
 
-    def deliver(self, render: Callable[[Form, View], str]) -> None:
+    def deliver(self, render: Callable[[Form, View], str | bytes]) -> None:
         """Write every file, then print; nothing is left half written.
 
         Raises:
@@ -89,9 +103,9 @@ class Outputs(Generic[Form]):
         from psf_audit.rendering import View
 
         plain = View(width=_PIPED_WIDTH, color=False)
-        texts = [(path, render(kind, plain)) for kind, path in self._files]
-        for path, text in texts:
-            write(path, text)
+        contents = [(path, render(kind, plain)) for kind, path in self._files]
+        for path, content in contents:
+            write(path, content, force=self._force)
             typer.echo(f"wrote {safe(one_line(str(path)))}", err=True)
         show(render(self._printed, view()))
 
@@ -99,9 +113,11 @@ class Outputs(Generic[Form]):
 class Reports(Outputs["ReportFormat"]):
     """The reports that a command was asked for, in the formats of assessments and comparisons."""
 
-    def __init__(self, printed: str, outputs: Sequence[str] | None, *, inputs: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, printed: str, outputs: Sequence[str] | None, *, inputs: Iterable[Path] = (), force: bool = False
+    ) -> None:
         """Check formats and paths; errors as `Outputs`."""
-        super().__init__(_formats(), printed, outputs, inputs)
+        super().__init__(_formats(), printed, outputs, inputs, force=force)
 
 
 def _formats() -> dict[str, ReportFormat]:
@@ -121,8 +137,8 @@ def view() -> View:
     return View(width=max(width, 40), color=color)
 
 
-def show(text: str) -> None:
-    """Print text to the standard output; a reader that went away is no error.
+def show(content: str | bytes) -> None:
+    """Print text or bytes to the standard output; a reader that went away is no error.
 
     Raises:
         ConfigurationError: the system refuses.
@@ -130,8 +146,9 @@ def show(text: str) -> None:
     if sys.stdout is None:  # a program can be started without any
         raise ConfigurationError("cannot write to the standard output: it is closed")
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", errors="replace"))
-        if not text.endswith("\n"):
+        data = content.encode("utf-8", errors="replace") if isinstance(content, str) else content
+        sys.stdout.buffer.write(data)
+        if isinstance(content, str) and not content.endswith("\n"):
             sys.stdout.buffer.write(b"\n")
         sys.stdout.flush()
     except BrokenPipeError:
@@ -154,48 +171,106 @@ def _real(path: Path) -> Path:
         return path.absolute()
 
 
-def write(path: Path, text: str) -> None:
+def check_free(path: Path, *, force: bool) -> None:
+    """Whether a file may be written here; told before the work starts, and held to when it is written.
+
+    Raises:
+        ConfigurationError: something is there, a link to nowhere included, and `force` is not given; or it is nothing
+            that a file replaces: a folder, a device.
+    """
+    try:
+        there = path.lstat()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise _cannot(path, error) from error
+    if stat.S_ISDIR(there.st_mode):
+        raise ConfigurationError(f"cannot write {path}: Is a directory", hint="name a file in it")
+    if not (stat.S_ISREG(there.st_mode) or stat.S_ISLNK(there.st_mode)):
+        raise ConfigurationError(f"cannot write {path}: it is no file that could be replaced", hint="name another file")
+    if not force:
+        what = "is a link" if stat.S_ISLNK(there.st_mode) else "is there already"
+        raise ConfigurationError(f"{path} {what}", hint=_NOT_OVER)
+
+
+def write(path: Path, content: str | bytes, *, force: bool = False) -> None:
     """Write a file all or not at all: to a file beside it first, then in one step in its place.
 
     Raises:
-        ConfigurationError: the system refuses.
+        ConfigurationError: something is there and `force` is not given, or the system refuses.
     """
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.resolve().parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path.resolve() if path.is_symlink() else path)
-    except (OSError, RuntimeError, ValueError) as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise ConfigurationError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
-    except BaseException:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with place_for(path, force=force) as temporary:
+        try:
+            temporary.write_bytes(data)
+        except OSError as error:
+            raise _cannot(path, error) from error
 
 
-def create(path: Path, text: str) -> None:
-    """Write a file that is not there yet.
+@contextmanager
+def place_for(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """An empty file beside a path, to be filled; when the block ends well it takes the path in one step, else it goes.
+
+    A link at the path is never followed: without `force` it is refused like any file, with it the link is replaced.
 
     Raises:
-        ConfigurationError: it is there, or the system refuses.
+        ConfigurationError: something is there and `force` is not given, or the system refuses.
+    """
+    check_free(path, force=force)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except (OSError, ValueError) as error:
+        raise _cannot(path, error) from error
+    temporary = Path(name)
+    try:
+        os.close(handle)
+        yield temporary
+        _put(temporary, path, force=force)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _put(temporary: Path, path: Path, *, force: bool) -> None:
+    """Give a finished file its name; without `force` one that nothing has, which the system decides, not a look."""
+    try:
+        _to_disk(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        if force:
+            temporary.replace(path)
+        else:
+            _name(temporary, path)
+    except FileExistsError as error:
+        raise ConfigurationError(f"{path} is there already", hint=_NOT_OVER) from error
+    except OSError as error:
+        raise _cannot(path, error) from error
+
+
+def _name(temporary: Path, path: Path) -> None:
+    """Give a file a name that nothing has.
+
+    Raises:
+        FileExistsError: something has it.
     """
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as stream:
-            try:
-                stream.write(text)
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
-    except FileExistsError as error:
-        raise ConfigurationError(f"{path} is there already", hint="nothing is overwritten") from error
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file has one name only here, as on FAT: take the name with an empty file, then replace that
+        path.open("xb").close()
+        try:
+            temporary.replace(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _cannot(path: Path, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}")
 
 
 def _umask() -> int:

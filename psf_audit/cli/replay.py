@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli.assess import day
-from psf_audit.cli.output import OutputOption, Outputs
+from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def replay(
         str, typer.Option("--format", "-f", metavar="FORMAT", help="What to print: terminal, markdown, html or json.")
     ] = "terminal",
     output: OutputOption = None,
+    force: ForceOption = False,
     as_of: Annotated[
         str | None,
         typer.Option(metavar="DAY", help="What is dated later is left out, YYYY-MM-DD; today (UTC) if not given."),
@@ -64,12 +65,11 @@ def replay(
     from psf_audit.replay import grammar, run
 
     inputs = [*(logs or []), *([manifest] if manifest is not None else [])]
-    outputs = Outputs(_forms(), format_, output, inputs)
-    given = (("--limit", limit), ("--gate", gate), ("--rate", rate), ("--allow", allow), ("--deny", deny))
-    flags = [(name, text) for name, texts in given for text in texts or ()]
+    outputs = Outputs(_forms(), format_, output, inputs, force=force)
+    given = {"--limit": limit, "--gate": gate, "--rate": rate, "--allow": allow, "--deny": deny}
     options = run.Options(
         as_of=day(as_of),
-        guardrails=tuple(grammar.guardrails(flags)),
+        guardrails=tuple(grammar.guardrails([(name, text) for name, texts in given.items() for text in texts or ()])),
         manifest=manifest,
         evidence_root=evidence_root,
         engine=engine,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from psf_audit.cli.output import FormatOption, OutputOption, Reports
+from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
 
 
 def report(
@@ -19,11 +19,12 @@ def report(
         Path | None,
         typer.Option(help="Its manifest, which formats for pipelines point at; looked for beside it if not given."),
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Render an assessment again, in any format."""
     from psf_audit.cli import repository, stored
 
-    reports = Reports(format_, output, inputs=[assessment, *([manifest] if manifest else [])])
+    reports = Reports(format_, output, inputs=[assessment, *([manifest] if manifest else [])], force=force)
     loaded = stored.load(assessment)
     place = repository.folder_of(repository.manifest_of(assessment, loaded.manifest, manifest))
     reports.deliver(lambda kind, view: kind.assessment(loaded, replace(view, folder=place)))

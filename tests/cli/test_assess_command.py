@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import pytest
 
 from psf_audit import audit
 from psf_audit.cli import assess, main, output
+from psf_audit.errors import ConfigurationError
 from psf_audit.report.json_report import JSON
 from tests import deployments
 from tests.deployments import AS_OF, Deployment, bare, event, guarded, log, started
@@ -344,9 +346,16 @@ def test_files_have_the_usual_permissions(deployment: Deployment, out: Path) -> 
     assert (out / "a.json").stat().st_mode & 0o777 == 0o640
 
 
-def test_a_file_that_is_there_is_replaced(deployment: Deployment, out: Path) -> None:
+def test_a_file_that_is_there_stays_unless_forced(
+    deployment: Deployment, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (out / "a.json").write_text("old")
-    assert deployment.run("-o", f"json={out / 'a.json'}") == 0
+    assert deployment.run("-o", f"json={out / 'a.json'}") == 2
+    assert last_line(capsys.readouterr().err) == (
+        f"psf-audit: {out / 'a.json'} is there already; give --force to replace it, or name another file"
+    )
+    assert (out / "a.json").read_text() == "old"
+    assert deployment.run("-o", f"json={out / 'a.json'}", "--force") == 0
     assert json.loads((out / "a.json").read_text())["verdict"] == "ready"
 
 
@@ -361,7 +370,8 @@ def test_nothing_is_written_when_one_format_fails_to_render(
     known = output._formats()
     monkeypatch.setattr(output, "_formats", lambda: {**known, "json": replace(JSON, assessment=broken)})
     (out / "html").write_text("old")
-    assert deployment.run("-o", f"html={out / 'html'}", "-o", f"json={out / 'json'}") == 70
+    outputs = ("-o", f"html={out / 'html'}", "-o", f"json={out / 'json'}")
+    assert deployment.run(*outputs, "--force") == 70
     assert {path.name: path.read_text() for path in out.iterdir()} == {"html": "old"}
     assert capsys.readouterr().out == ""
 
@@ -376,7 +386,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_names_the_path(
     monkeypatch.setattr(*((os, "fsync", full) if step == "fsync" else (Path, "replace", full)))
     target = out / "a.json"
     target.write_text("old")
-    assert deployment.run("-o", f"json={target}") == 2
+    assert deployment.run("-o", f"json={target}", "--force") == 2
     printed = capsys.readouterr()
     assert last_line(printed.err) == f"psf-audit: cannot write {target}: No space left on device"
     assert printed.out == ""
@@ -414,17 +424,68 @@ def test_a_folder_is_not_overwritten(deployment: Deployment, out: Path, capsys: 
     assert [path.name for path in out.iterdir()] == ["a.json"]
 
 
-def test_a_link_is_followed_and_stays_a_link(deployment: Deployment, out: Path) -> None:
+@pytest.mark.parametrize("leads", ["real.json", "nowhere.json", "link.json"])
+def test_a_link_is_refused_and_when_forced_replaced_never_followed(
+    deployment: Deployment, out: Path, capsys: pytest.CaptureFixture[str], leads: str
+) -> None:
     (out / "real.json").write_text("old")
-    (out / "link.json").symlink_to(out / "real.json")
-    assert deployment.run("-o", f"json={out / 'link.json'}") == 0
-    assert (out / "link.json").is_symlink()
-    assert json.loads((out / "real.json").read_text())["verdict"] == "ready"
+    (out / "link.json").symlink_to(out / leads)
+    assert deployment.run("-o", f"json={out / 'link.json'}") == 2
+    assert f"{out / 'link.json'} is a link" in capsys.readouterr().err
+    assert deployment.run("-o", f"json={out / 'link.json'}", "--force") == 0
+    assert not (out / "link.json").is_symlink()
+    assert json.loads((out / "link.json").read_text())["verdict"] == "ready"
+    assert (out / "real.json").read_text() == "old"
+    assert not (out / "nowhere.json").exists()
 
 
-def test_a_link_that_leads_in_a_circle_is_no_place_to_write(deployment: Deployment, out: Path) -> None:
-    (out / "a.json").symlink_to(out / "a.json")
-    assert deployment.run("-o", f"json={out / 'a.json'}") == 2
+def test_a_folder_may_be_reached_through_a_link(deployment: Deployment, out: Path) -> None:
+    (out / "real").mkdir()
+    (out / "link").symlink_to(out / "real")
+    assert deployment.run("-o", f"json={out / 'link' / 'a.json'}") == 0
+    assert [path.name for path in (out / "real").iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_comes_while_a_report_is_made_is_not_overwritten(
+    out: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", none)
+    place = output.place_for(out / "a")
+    place.__enter__().write_text("new")
+    (out / "a").symlink_to(out / "elsewhere")
+    with pytest.raises(ConfigurationError, match="is there already"):
+        place.__exit__(None, None, None)
+    assert [path.name for path in out.iterdir()] == ["a"]
+    (out / "a").unlink()
+    output.write(out / "a", b"\x00 bytes")
+    assert (out / "a").read_bytes() == b"\x00 bytes"
+    assert [path.name for path in out.iterdir()] == ["a"]
+
+
+def test_where_a_file_has_one_name_only_a_failure_leaves_none(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "link", full)
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ConfigurationError, match="No space left"):
+        output.write(out / "a", "text")
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_what_is_no_file_is_never_replaced(
+    deployment: Deployment, out: Path, capsys: pytest.CaptureFixture[str], force: list[str]
+) -> None:
+    os.mkfifo(out / "pipe")
+    assert deployment.run("-o", f"json={out / 'pipe'}", *force) == 2
+    assert "it is no file that could be replaced" in capsys.readouterr().err
+    assert stat.S_ISFIFO((out / "pipe").stat().st_mode)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,15 @@ def test_nothing_is_overwritten(repository: Path, capsys: pytest.CaptureFixture[
     assert main.run(["init", str(repository), "--yes"]) == 2
     assert draft(repository) == "mine"
     assert "is there already" in capsys.readouterr().err
+    assert main.run(["init", str(repository), "--yes", "--force"]) == 0
+    assert "schema: psf-audit/manifest/1" in draft(repository)
+
+
+def test_a_link_is_not_written_through(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository / "psf-audit.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    assert main.run(["init", str(repository), "--yes"]) == 2
+    assert "is a link" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere.yaml").exists()
 
 
 def test_a_repository_without_evidence_yields_a_manifest_all_the_same(

@@ -141,6 +141,18 @@ def test_what_cannot_be_normalized_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_file_that_is_there_is_replaced_only_when_forced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["normalize", str(write_log(tmp_path / "log.jsonl", HEADER, EVENT)), "-o", str(tmp_path / "x.parquet")]
+    (tmp_path / "x.parquet").write_text("old")
+
+    assert main.run(given) == ExitCode.USAGE
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "x.parquet").read_text() == "old"
+    assert main.run([*given, "--force"]) == ExitCode.READY
+    assert (tmp_path / "x.parquet").read_bytes().startswith(b"PAR1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.jsonl", "x.parquet"]
+
+
 def test_events_of_other_formats_can_be_normalized(tmp_path: Path) -> None:
     span = {
         "traceId": "a" * 32, "spanId": "b" * 16, "name": "execute_tool x", "startTimeUnixNano": "1772359200000000000",
