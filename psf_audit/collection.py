@@ -23,7 +23,7 @@ from psf_audit.plugins import discover
 from psf_audit.text import is_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from psf_audit.facts.spool import Spool
     from psf_audit.facts.store import EvidenceFile
@@ -215,6 +215,53 @@ def _into(log: LogTable, artifact: Artifact, kind: EvidenceFormat) -> list[Item]
     return kind.columnar.load(artifact, log, lambda found: _narrowed(_checked(found), kind))
 
 
+def names_in(folder: Path) -> list[str]:
+    """The files below a folder of evidence by their paths in it; what Spark and others keep beside the data is none.
+
+    Raises:
+        Unreadable: they are very many.
+    """
+    found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    names = sorted(name for name in found if not any(part[0] in "._" for part in name.split("/")))
+    if len(names) > MAX_PARTS:
+        raise Unreadable(f"is a folder of more than {MAX_PARTS} files", hint="name folders below it")
+    return names
+
+
+def digests_of(path: str, base: Path, bound: Path) -> dict[str, str]:
+    """The SHA-256 of an evidence file, or of each file of an evidence folder, by its path below `base`.
+
+    Raises:
+        Unreadable: it is not there, leads out of `bound`, or cannot be read.
+    """
+    target = confined(path, base, bound)
+    if not reading.is_folder(target):
+        return {path: _digest(target)}
+    names = names_in(target)
+    return {f"{path}/{name}": _digest(confined(name, target, bound)) for name in names}
+
+
+def digest_of(path: str, digests: Mapping[str, str]) -> str:
+    """The digest that the register has of an evidence file or folder, from those of its files by their paths."""
+    if path in digests:
+        return digests[path]
+    return _listing((digest, name.removeprefix(f"{path}/")) for name, digest in sorted(digests.items()))
+
+
+def _digest(path: Path) -> str:
+    with reading.opened(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _listing(files: Iterable[tuple[str, str]]) -> str:
+    """What the digest of a folder is made of: the listing that `sha256sum` prints of its files."""
+    return hashlib.sha256("".join(_listed(digest, name) for digest, name in files).encode()).hexdigest()
+
+
+def _listed(digest: str, name: str) -> str:
+    return f"{digest}  {name}\n"
+
+
 class _Folder:
     """A log in many files, as collectors and engines write them: read in the order of their paths, as one."""
 
@@ -234,7 +281,7 @@ class _Folder:
             Unreadable: it holds no file, very many, or is no log.
         """
         kind: EvidenceFormat | None = None
-        for name in self._names():
+        for name in names_in(self._folder):
             try:
                 artifact = Artifact.of_file(name, confined(name, self._folder, self._bound))
                 kind = self._part(artifact, kind, reference.format)
@@ -256,18 +303,9 @@ class _Folder:
             produced_by=said.produced_by or self._file.produced_by or kind.produced_by,
         )
 
-    def _names(self) -> list[str]:
-        """The files below the folder by their paths in it; what Spark and others keep beside the data is none."""
-        found = [path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file()]
-        names = sorted(name for name in found if not any(part[0] in "._" for part in name.split("/")))
-        if len(names) > MAX_PARTS:
-            raise Unreadable(f"is a folder of more than {MAX_PARTS} files", hint="name folders below it")
-        return names
-
     def _part(self, artifact: Artifact, kind: EvidenceFormat | None, name: str | None) -> EvidenceFormat:
         """Add one file; all are of the format of the first."""
-        # The listing that `sha256sum` prints of the files is what the digest of a folder is made of.
-        self._digest.update(f"{artifact.sha256}  {artifact.path}\n".encode())
+        self._digest.update(_listed(artifact.sha256, artifact.path).encode())
         self._bytes += artifact.bytes
         found = recognise(artifact, kind.name if kind and artifact.bytes == 0 else name)
         if kind is not None and found is not kind:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from psf_audit import collection, manifest, schemas
+from psf_audit.cli import main
 from psf_audit.reading import parse_yaml
 from psf_audit.validation import problems
 
@@ -47,3 +51,22 @@ def test_every_evidence_format_is_in_the_documentation(repo: Path) -> None:
     text = (repo / "docs/evidence.md").read_text(encoding="utf-8")
 
     assert [name for name in collection.formats() if f"`{name}`" not in text] == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here")
+def test_the_commands_that_sign_verify_and_pack_run_as_written(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (repo / "docs/attest.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line) for line in text.partition("\n\n    ")[2].partition("\n\n")[0].splitlines()]
+    (tmp_path / "samples").symlink_to(repo / "samples")
+    monkeypatch.chdir(tmp_path)
+
+    assert [command[:2] for command in commands if command[0] == "psf-audit"] == [
+        ["psf-audit", name] for name in ("assess", "attest", "verify", "pack", "verify")
+    ]
+    for command in commands:
+        if command[0] == "openssl":
+            subprocess.run(command, check=True, capture_output=True)
+        else:
+            assert main.run(command[1:]) == 0, command

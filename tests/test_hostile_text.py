@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from io import StringIO
@@ -14,11 +15,12 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from psf_audit.cli import main
-from tests.deployments import IDS, Deployment, guarded
 from psf_audit.plugins import discover
 from psf_audit.rendering import ReportFormat
+from tests.deployments import AS_OF, IDS, Deployment, guarded
 from tests.everywhere import FILES, fill
 from tests.samples import HOSTILE
+from tests.signatures import Files
 
 # Half a surrogate pair is refused where it stands: tests/test_bad_input.py.
 TEXTS = [text.replace("\ud800", "") for text in HOSTILE]
@@ -210,3 +212,24 @@ def test_the_report_is_as_it_was(deployment: Deployment, golden: Callable[[str, 
     fill(deployment, ALL)
     suffix = {"markdown": "md", "terminal": "txt"}[format_]
     golden(f"pipeline/hostile.{suffix}", reports(deployment)[format_])
+
+
+@pytest.mark.parametrize("text", [*TEXTS, ALL])
+def test_it_is_inert_in_what_is_signed_packed_and_verified(
+    deployment: Deployment, tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(deployment, text)
+    (tmp_path / "out").mkdir()
+    files = Files(deployment, tmp_path / "out")
+    assert files.attest(files.html, "-o", files.path("signed.html")) == 0
+    assert files.verify(files.path("signed.html"), day=AS_OF) == 0
+    assert files.pack() == 0
+    assert files.verify(files.path("pack.zip"), day=AS_OF) == 0
+    printed = capsys.readouterr()
+    with zipfile.ZipFile(files.path("pack.zip")) as archive:
+        index = archive.read("index.md").decode()
+    for told in (printed.out, printed.err, index):
+        assert not ACTIVE.search(told)
+    assert TAG.findall(index) == []
+    signed, plain = (Page(Path(files.path(name)).read_text()) for name in ("signed.html", "report.html"))
+    assert (signed.tags, signed.links, signed.handlers) == (plain.tags, plain.links, set())

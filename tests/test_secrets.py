@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from psf_audit import attestation
 from psf_audit.cli import main
 from psf_audit.facts.tables import TABLES, ColumnType
 from psf_audit.plugins import discover
@@ -17,6 +19,7 @@ from tests import deployments
 from tests.deployments import Deployment, guarded
 from tests.everywhere import DATABASE, FILES, SECRETS, fill
 from tests.fixtures import EVERY, Fixture
+from tests.signatures import Files
 
 FORMATS = tuple(discover("psf_audit.report", ReportFormat))
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{SECRETS['pem']}\n-----END RSA PRIVATE KEY-----"
@@ -97,6 +100,24 @@ def test_no_answer_and_no_explanation_holds_it(
     written = "".join((deployment.folder / name).read_text() for name in ("page.html", *deployments.IDS))
     assert "What was found" in written
     assert leaks(printed.out + printed.err + written) == []
+
+
+@pytest.mark.parametrize("kind", TELLING)
+def test_no_attestation_or_redacted_pack_holds_it(
+    deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    fill(deployment, TELLING[kind])
+    (tmp_path / "out").mkdir()
+    files = Files(deployment, tmp_path / "out")
+    assert files.attest(files.json) == 0
+    assert files.pack(None, "--redact") == 0
+    assert files.verify(files.path("pack.zip")) == 0
+    printed = capsys.readouterr()
+    envelopes = attestation.read_bundle((files.folder / "assessment.json.intoto.jsonl").read_bytes())
+    signed = [envelope.payload.decode() for envelope in envelopes]
+    with zipfile.ZipFile(files.path("pack.zip")) as archive:
+        packed = [archive.read(name).decode() for name in archive.namelist()]
+    assert leaks("".join([printed.out, printed.err, *signed, *packed])) == []
 
 
 @pytest.mark.parametrize("kind", TELLING)

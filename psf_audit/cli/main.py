@@ -10,6 +10,7 @@ import typer
 from psf_audit import __version__
 from psf_audit.cli import (
     assess,
+    attest,
     diff,
     evidence,
     explain,
@@ -17,10 +18,12 @@ from psf_audit.cli import (
     init,
     normalize,
     questions,
+    pack,
     replay,
     report,
     rubric,
     schema,
+    verify,
 )
 from psf_audit.cli.output import complain
 from psf_audit.errors import AuditError, ExitCode
@@ -59,6 +62,9 @@ app.command(name="replay")(replay.replay)
 app.command(name="normalize")(normalize.normalize)
 app.command(name="report")(report.report)
 app.command(name="questions")(questions.questions)
+app.command(name="attest")(attest.attest)
+app.command(name="verify")(verify.verify)
+app.command(name="pack")(pack.pack)
 app.command(name="explain")(explain.explain)
 app.command(name="schema")(schema.schema)
 app.add_typer(evidence.app, name="evidence")

@@ -20,6 +20,7 @@ from psf_audit.text import one_line, safe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from psf_audit.model import Assessment
     from psf_audit.rendering import ReportFormat, View
 
 Form = TypeVar("Form")
@@ -110,6 +111,18 @@ class Outputs(Generic[Form]):
         show(render(self._printed, view()))
 
 
+def rendered(assessment: Assessment, name: str) -> bytes:
+    """The report of an assessment in a format, as it is written to a file."""
+    from psf_audit.rendering import View
+
+    return _formats()[name].assessment(assessment, View(width=_PIPED_WIDTH, color=False)).encode("utf-8")
+
+
+def file_names() -> dict[str, str]:
+    """What a report of each format is called as a file."""
+    return {name: name + "".join(kind.suffixes[:1]) for name, kind in _formats().items()}
+
+
 class Reports(Outputs["ReportFormat"]):
     """The reports that a command was asked for, in the formats of assessments and comparisons."""
 
@@ -191,6 +204,16 @@ def check_free(path: Path, *, force: bool) -> None:
     if not force:
         what = "is a link" if stat.S_ISLNK(there.st_mode) else "is there already"
         raise ConfigurationError(f"{path} {what}", hint=_NOT_OVER)
+
+
+def keep_inputs(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write over what is read, whatever the links between them.
+
+    Raises:
+        ConfigurationError: the path is that of an input.
+    """
+    if _real(path) in {_real(one) for one in inputs}:
+        raise ConfigurationError(f"--output {str(path)!r} would overwrite an input", hint="name another file")
 
 
 def write(path: Path, content: str | bytes, *, force: bool = False) -> None:

@@ -62,6 +62,12 @@ def titled(title: str, texts: Sequence[str], items: Sequence[str] = ()) -> str:
     return "\n".join([safe(one_line(title)), *body])
 
 
+def bullet(text: str) -> str:
+    """One point of a list, wrapped and indented."""
+    plain = safe(one_line(text))
+    return textwrap.fill(plain, width(), initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False)
+
+
 def block(title: str, text: str) -> str:
     """A titled piece of text whose line breaks mean something."""
     return f"{title}\n{textwrap.indent(safe(text.strip()), '  ')}"
