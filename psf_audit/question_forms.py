@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import questions, rendering, wire
-from psf_audit.report.html import DATA_ID, page
 from psf_audit.markup import code, escape
+from psf_audit.report.html import DATA_ID, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

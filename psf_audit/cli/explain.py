@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli import table
-from psf_audit.cli.output import OutputOption, Outputs
+from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption
 from psf_audit.errors import ConfigurationError
 from psf_audit.resources import DEFAULT_RUBRIC
@@ -41,6 +41,7 @@ def explain(
         str, typer.Option("--format", "-f", metavar="FORMAT", help="What to print: text or markdown.")
     ] = "text",
     output: OutputOption = None,
+    force: ForceOption = False,
     as_of: Annotated[
         str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
     ] = None,
@@ -60,12 +61,12 @@ def explain(
     from psf_audit.cli.subject import Subject
 
     if manifest is None:
-        outputs = Outputs(_FORMS, format_, output)
+        outputs = Outputs(_FORMS, format_, output, force=force)
         loaded, found = rubrics.load(rubrics.locate(rubric or DEFAULT_RUBRIC)), None
         known = _control(control, loaded)
     else:
         about = Subject(manifest, as_of=as_of, rubric=rubric, evidence_root=evidence_root, engine=engine, memory=memory)
-        outputs = Outputs(_FORMS, format_, output, about.inputs)
+        outputs = Outputs(_FORMS, format_, output, about.inputs, force=force)
         loaded, found = _judged(about, control)
         known = _control(control, loaded)
     told = explanation.explain(known, loaded, collection.formats(), found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from psf_audit.cli.output import OutputOption, Outputs
+from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption
 from psf_audit.errors import ConfigurationError
 
@@ -28,6 +28,7 @@ def questions(
         str, typer.Option("--format", "-f", metavar="FORMAT", help="What to print: markdown or html.")
     ] = "markdown",
     output: OutputOption = None,
+    force: ForceOption = False,
     blank: Annotated[bool, typer.Option("--blank", help="The form to send to a provider, without answers.")] = False,
     as_of: Annotated[
         str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
@@ -48,7 +49,7 @@ def questions(
     if blank:
         if subject is not None:
             raise ConfigurationError("--blank is the form without answers", hint="leave out the file, or --blank")
-        Outputs(_blank_forms(), format_, output).deliver(lambda make, _: make())
+        Outputs(_blank_forms(), format_, output, force=force).deliver(lambda make, _: make())
         return
     if subject is None:
         raise ConfigurationError(
@@ -57,7 +58,7 @@ def questions(
     from psf_audit.cli.subject import Subject
 
     about = Subject(subject, as_of=as_of, rubric=rubric, evidence_root=evidence_root, engine=engine, memory=memory)
-    outputs = Outputs(_forms(), format_, output, about.inputs)
+    outputs = Outputs(_forms(), format_, output, about.inputs, force=force)
     assessment = about.assessment()
     outputs.deliver(lambda make, _: make(assessment))
 
