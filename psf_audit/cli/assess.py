@@ -10,7 +10,7 @@ import typer
 
 from psf_audit.cli import repository
 from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
-from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
+from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 from psf_audit.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def assess(
     """
     from psf_audit import audit, gate
     from psf_audit import manifest as manifests
-    from psf_audit.query import Bounds
 
     loaded = manifests.load(manifest)
     home = manifest.resolve().parent
@@ -71,10 +70,9 @@ def assess(
         rubric=rubric,
         ignore_waivers=no_waivers,
         gate=_gate(loaded.gate, fail_on, min_score, min_coverage),
-        bounds=Bounds(memory_mib=memory_mib(memory)),
     )
-    with progress() as watch:
-        assessment = audit.assess_manifest(loaded, replace(options, watch=watch))
+    with room(memory) as (bounds, watch):
+        assessment = audit.assess_manifest(loaded, replace(options, bounds=bounds, watch=watch))
     place = repository.folder_of(manifest)
     reports.deliver(lambda kind, view: kind.assessment(assessment, replace(view, folder=place)))
     decision = gate.decide(assessment)

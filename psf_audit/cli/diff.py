@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
 from psf_audit.errors import ConfigurationError, ExitCode
-
-if TYPE_CHECKING:
-    from psf_audit.compare import Comparison
-    from psf_audit.rendering import ReportFormat, View
 
 
 def diff(
@@ -28,32 +24,16 @@ def diff(
 
     What became safer, what became riskier, and what cannot be compared.
     """
-    from psf_audit import compare
-    from psf_audit.cli import stored
+    from psf_audit import api, compare
 
     if fail_on not in {None, "regression"}:
         raise ConfigurationError(f"--fail-on {fail_on!r} cannot apply", hint="use regression")
     reports = Reports(format_, output, inputs=[old, new], force=force)
-    comparison = compare.compare(stored.load(old), stored.load(new))
-    reports.deliver(lambda kind, view: _render(kind, comparison, view))
+    comparison = api.diff(api.load(old), api.load(new))
+    reports.deliver(lambda kind, view: api.render(comparison, kind.name, view))
     decision = compare.regression_gate(comparison)
     code = decision.code if fail_on else ExitCode.READY
     if exit_zero and code is ExitCode.GATE_NOT_MET:
         code = ExitCode.READY
     typer.echo(f"{decision.reason} (exit {code.value})", err=True)
     raise typer.Exit(code.value)
-
-
-def _render(kind: ReportFormat, comparison: Comparison, view: View) -> str:
-    if kind.comparison is None:
-        raise ConfigurationError(
-            f"the format {kind.name} has no form for a comparison", hint=f"use one of {', '.join(_fitting())}"
-        )
-    return kind.comparison(comparison, view)
-
-
-def _fitting() -> list[str]:
-    from psf_audit.plugins import discover
-    from psf_audit.rendering import ReportFormat
-
-    return [kind.name for kind in discover("psf_audit.report", ReportFormat).values() if kind.comparison is not None]

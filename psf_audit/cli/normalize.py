@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from psf_audit.cli.output import ForceOption, place_for
-from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
+from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 from psf_audit.errors import ConfigurationError
 
 
@@ -33,8 +33,8 @@ def normalize(
         raise ConfigurationError(f"--output {str(output)!r} is the log itself or a folder", hint="name another file")
     if not output.resolve().parent.is_dir():
         raise ConfigurationError(f"--output {str(output)!r}: there is no folder {output.parent}")
-    with place_for(output, force=force) as partial, progress() as watch:
-        done = write(log, partial, name=format_, database=Database(memory_mib(memory), watch))
+    with place_for(output, force=force) as partial, room(memory) as (bounds, watch):
+        done = write(log, partial, name=format_, database=Database(bounds.memory_mib, watch))
     typer.echo(f"wrote {safe(one_line(str(output)))}: {plural(done.events, 'event')} of {done.format}")
     for gap in done.gaps:
         typer.echo(safe(one_line(f"{gap.kind}: {gap.what}")), err=True)

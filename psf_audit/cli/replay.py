@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from psf_audit.cli.assess import day
 from psf_audit.cli.output import ForceOption, OutputOption, Outputs
-from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
+from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,6 @@ def replay(
 
     It exits 0 whatever it finds: a replay tells, and gates nothing.
     """
-    from psf_audit.query import Bounds
     from psf_audit.replay import grammar, run
 
     inputs = [*(logs or []), *([manifest] if manifest is not None else [])]
@@ -73,10 +73,9 @@ def replay(
         manifest=manifest,
         evidence_root=evidence_root,
         engine=engine,
-        bounds=Bounds(memory_mib=memory_mib(memory)),
     )
-    with progress() as watch:
-        told = run.run(logs or [], options, watch)
+    with room(memory) as (bounds, watch):
+        told = run.run(logs or [], replace(options, bounds=bounds), watch)
     outputs.deliver(lambda render, view: render(told, view))
 
 

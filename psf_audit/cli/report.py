@@ -22,9 +22,10 @@ def report(
     force: ForceOption = False,
 ) -> None:
     """Render an assessment again, in any format."""
-    from psf_audit.cli import repository, stored
+    from psf_audit import api
+    from psf_audit.cli import repository
 
     reports = Reports(format_, output, inputs=[assessment, *([manifest] if manifest else [])], force=force)
-    loaded = stored.load(assessment)
+    loaded = api.load(assessment)
     place = repository.folder_of(repository.manifest_of(assessment, loaded.manifest, manifest))
     reports.deliver(lambda kind, view: kind.assessment(loaded, replace(view, folder=place)))

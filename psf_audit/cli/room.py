@@ -14,6 +14,8 @@ from psf_audit.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from psf_audit.query import Bounds
+
     Watch = Callable[[str, float | None], None]
 
 MemoryOption = Annotated[
@@ -25,12 +27,22 @@ _SIZE = re.compile(r"(\d{1,9})\s*(MiB|GiB)\Z", re.IGNORECASE)
 _LEAST_MIB = 128
 
 
-def memory_mib(text: str) -> int:
-    """A size in MiB.
+@contextmanager
+def room(memory: str) -> Iterator[tuple[Bounds, Watch | None]]:
+    """What a command may use, and what it tells how far it is.
 
     Raises:
         ConfigurationError: the text is no size, or too small to work with.
     """
+    from psf_audit.query import Bounds
+
+    bounds = Bounds(memory_mib=_mib(memory))
+    with _progress() as watch:
+        yield bounds, watch
+
+
+def _mib(text: str) -> int:
+    """A size in MiB."""
     match = _SIZE.match(text.strip())
     if match is None:
         raise ConfigurationError(f"--memory {text!r} is no size", hint="write it as 512MiB or 4GiB")
@@ -41,7 +53,7 @@ def memory_mib(text: str) -> int:
 
 
 @contextmanager
-def progress() -> Iterator[Watch | None]:
+def _progress() -> Iterator[Watch | None]:
     """What shows on a terminal how far a long step is; nothing where the standard error is none."""
     if not sys.stderr.isatty():
         yield None
