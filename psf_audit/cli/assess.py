@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from psf_audit.cli import repository
+from psf_audit.cli import repository, suggest
 from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 from psf_audit.errors import ConfigurationError, ExitCode
@@ -31,13 +31,22 @@ def assess(
         str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
     ] = None,
     rubric: Annotated[
-        str | None, typer.Option(help="Rubric to use instead of the manifest's: a name like psf-agentic@1, or a file.")
+        str | None,
+        typer.Option(
+            help="Rubric to use instead of the manifest's: a name like psf-agentic@1, or a file.",
+            autocompletion=suggest.rubrics,
+        ),
     ] = None,
     evidence_root: Annotated[
         Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
     ] = None,
     fail_on: Annotated[
-        list[str] | None, typer.Option(metavar="STATUS", help="Fail also on any control of this status; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Fail also on any control of this status; repeatable.",
+            autocompletion=suggest.statuses,
+        ),
     ] = None,
     min_score: Annotated[int | None, typer.Option(metavar="PERCENT", help="Fail also on a lower score.")] = None,
     min_coverage: Annotated[
@@ -47,7 +56,9 @@ def assess(
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")
     ] = False,
-    engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
+    engine: Annotated[
+        str, typer.Option(help="Engine that runs the criteria.", autocompletion=suggest.engines)
+    ] = "duckdb",
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Assess a deployment.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from psf_audit.cli import table
+from psf_audit.cli import suggest, table
 from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption
 from psf_audit.errors import ConfigurationError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    control: Annotated[str, typer.Argument(help="Id of the control, such as SPEND-01.")],
+    control: Annotated[str, typer.Argument(help="Id of the control, such as SPEND-01.", autocompletion=suggest.controls)],
     manifest: Annotated[
         Path | None,
         typer.Option(
@@ -35,7 +35,10 @@ def explain(
     ] = None,
     rubric: Annotated[
         str | None,
-        typer.Option(help=f"Rubric: a name or a file; that of the manifest, else {DEFAULT_RUBRIC}, if not given."),
+        typer.Option(
+            help=f"Rubric: a name or a file; that of the manifest, else {DEFAULT_RUBRIC}, if not given.",
+            autocompletion=suggest.rubrics,
+        ),
     ] = None,
     format_: Annotated[
         str, typer.Option("--format", "-f", metavar="FORMAT", help="What to print: text or markdown.")

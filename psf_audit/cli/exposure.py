@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from psf_audit.cli import suggest
 from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 
@@ -23,7 +24,7 @@ def exposure(
     evidence_root: Annotated[
         Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine that reads the log.")] = "duckdb",
+    engine: Annotated[str, typer.Option(help="Engine that reads the log.", autocompletion=suggest.engines)] = "duckdb",
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Work out the most that a launch can cost.

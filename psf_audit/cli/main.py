@@ -11,10 +11,12 @@ from psf_audit import __version__
 from psf_audit.cli import (
     assess,
     attest,
+    completion,
     diff,
     evidence,
     explain,
     exposure,
+    hook,
     init,
     normalize,
     pack,
@@ -67,6 +69,7 @@ app.command(name="verify")(verify.verify)
 app.command(name="pack")(pack.pack)
 app.command(name="explain")(explain.explain)
 app.command(name="schema")(schema.schema)
+app.command(name="completion")(completion.completion)
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(rubric.app, name="rubric")
 
@@ -74,6 +77,7 @@ app.add_typer(rubric.app, name="rubric")
 def run(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code; what a user can mend becomes a message, anything else is a bug."""
     _hear_termination()
+    completion.listen()
     try:
         app(args=arguments, prog_name="psf-audit")
     except SystemExit as exit_:

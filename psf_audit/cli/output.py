@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
 import typer
 
+from psf_audit.cli import suggest
 from psf_audit.errors import AuditError, ConfigurationError
 from psf_audit.plugins import names
 from psf_audit.text import one_line, safe
@@ -29,11 +30,23 @@ _PIPED_WIDTH = 100
 
 FormatOption = Annotated[
     str,
-    typer.Option("--format", "-f", metavar="FORMAT", help=f"What to print: {', '.join(names('psf_audit.report'))}."),
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help=f"What to print: {', '.join(names('psf_audit.report'))}.",
+        autocompletion=suggest.report_formats,
+    ),
 ]
 OutputOption = Annotated[
     list[str] | None,
-    typer.Option("--output", "-o", metavar="FORMAT=PATH", help="Also write a report to a file; may be repeated."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FORMAT=PATH",
+        help="Also write a report to a file; may be repeated.",
+        autocompletion=suggest.outputs,
+    ),
 ]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace files that are there; a link is replaced, never followed.")

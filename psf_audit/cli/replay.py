@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from psf_audit.cli import suggest
 from psf_audit.cli.assess import day
 from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
@@ -55,7 +56,9 @@ def replay(
         Path | None,
         typer.Option(help="Folder that evidence of the manifest may not leave; the manifest's if not given."),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Engine that runs the checks.")] = "duckdb",
+    engine: Annotated[
+        str, typer.Option(help="Engine that runs the checks.", autocompletion=suggest.engines)
+    ] = "duckdb",
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Replay a log: when each guardrail would have stopped it, and what that would have saved.

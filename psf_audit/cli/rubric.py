@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
-from psf_audit.cli import table
+from psf_audit.cli import suggest, table
 from psf_audit.cli.output import show
 from psf_audit.errors import ExitCode
 from psf_audit.resources import DEFAULT_RUBRIC
 
 app = typer.Typer(help="List, show, check and test rubrics.", no_args_is_help=True, rich_markup_mode=None)
 
-RubricArgument = Annotated[str, typer.Argument(help="A name like psf-agentic@1, or a file.")]
+RubricArgument = Annotated[
+    str, typer.Argument(help="A name like psf-agentic@1, or a file.", autocompletion=suggest.rubrics)
+]
 
 
 @app.command("list")
@@ -61,8 +63,13 @@ def lint(rubric: RubricArgument = DEFAULT_RUBRIC) -> None:
 @app.command("test")
 def run_cases(
     rubric: RubricArgument = DEFAULT_RUBRIC,
-    control: Annotated[list[str] | None, typer.Option(help="Only the cases of this control; repeatable.")] = None,
-    engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
+    control: Annotated[
+        list[str] | None,
+        typer.Option(help="Only the cases of this control; repeatable.", autocompletion=suggest.controls),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="Engine that runs the criteria.", autocompletion=suggest.engines)
+    ] = "duckdb",
 ) -> None:
     """Run the cases of a rubric: facts, and the status that each control must have on them."""
     from psf_audit import audit, cases

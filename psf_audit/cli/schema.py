@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from psf_audit.cli import suggest
 from psf_audit.cli.output import show
 from psf_audit.errors import ConfigurationError
 
 
 def schema(
-    name: Annotated[str | None, typer.Argument(help="Which one; without it the names are listed.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Which one; without it the names are listed.", autocompletion=suggest.schemas)
+    ] = None,
 ) -> None:
     """Print a published JSON Schema.
 
