@@ -18,6 +18,7 @@ from psf_audit.facts.views import views
 from psf_audit.model import Status, Verdict
 from psf_audit.plugins import discover
 from psf_audit.questions import Standing, questionnaire
+from psf_audit.reading import parse_yaml
 from psf_audit.rendering import ReportFormat
 from psf_audit.replay import checks
 
@@ -176,6 +177,16 @@ def report_formats(_: str) -> str:
     """Every report format."""
     known = discover("psf_audit.report", ReportFormat)
     return _table(["format", "what it is"], [[f"`{kind.name}`", kind.title] for kind in known.values()])
+
+
+def action_inputs(_: str) -> str:
+    """The inputs of the GitHub Action."""
+    inputs = parse_yaml((ROOT / "action.yml").read_text(encoding="utf-8")).value["inputs"]
+    rows = [
+        [f"`{name}`", one["description"], f"`{one['default']}`" if one["default"] else ""]
+        for name, one in inputs.items()
+    ]
+    return _table(["input", "what it is", "if not given"], rows)
 
 
 def tables(_: str) -> str:
