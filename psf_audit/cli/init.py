@@ -13,6 +13,7 @@ import typer
 from psf_audit.cli import table
 from psf_audit.cli.assess import day
 from psf_audit.cli.output import ForceOption, Reports, check_free, show, write
+from psf_audit.cli.room import watched
 from psf_audit.errors import ConfigurationError
 from psf_audit.text import one_line, plural, safe
 
@@ -91,13 +92,12 @@ def _is_interactive() -> bool:
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
     """What tells, on a terminal, which file is looked at; it says nothing anywhere else."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not watched():
         yield lambda _: None
         return
-    with console.status("looking for evidence") as status:
+    from rich.console import Console
+
+    with Console(stderr=True).status("looking for evidence") as status:
         yield lambda path: status.update(f"looking for evidence: {safe(one_line(path))[:60]}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from contextlib import contextmanager
@@ -52,10 +53,16 @@ def _mib(text: str) -> int:
     return size
 
 
+def watched() -> bool:
+    """Whether somebody sees the standard error while it is written: a terminal, and not one of a CI service."""
+    in_ci = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+    return sys.stderr is not None and sys.stderr.isatty() and not in_ci
+
+
 @contextmanager
 def _progress() -> Iterator[Watch | None]:
-    """What shows on a terminal how far a long step is; nothing where the standard error is none."""
-    if not sys.stderr.isatty():
+    """What shows on a terminal how far a long step is; nothing where nobody watches."""
+    if not watched():
         yield None
         return
     from rich.console import Console
