@@ -26,7 +26,7 @@ MARKER = (
     "psf-audit rubric that the test is evidence for, whether it tries to defeat them, and what it ran against"
 )
 _WORDS = ("how", "release", "environment", "run")
-_KEYS = ("adversarial", *_WORDS)
+ARGUMENTS = ("adversarial", *_WORDS)
 _LONGEST = 200
 # Of the whole run: an option, a variable and a line of the configuration each. A mark is nearer to the test, and wins.
 _OF_THE_RUN = {
@@ -88,7 +88,7 @@ def _refuse(session: pytest.Session, place: str, problems: list[str]) -> None:
 
 
 def _properties(stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in ("control", *_KEYS):
+    for name in ("control", *ARGUMENTS):
         value = stated.get(name)
         if isinstance(value, bool):
             yield f"psf.{name}", "true" if value else "false"
@@ -136,8 +136,8 @@ def _wrong(mark: pytest.Mark) -> Iterator[str]:
     """What is wrong with the arguments of a mark; which controls there are is asked later."""
     yield from (f"{value!r} is no control" for value in mark.args if not isinstance(value, str))
     for name, value in mark.kwargs.items():
-        if name not in _KEYS:
-            yield f"there is no argument {name!r}{_nearest(name, _KEYS)}"
+        if name not in ARGUMENTS:
+            yield f"there is no argument {name!r}{_nearest(name, ARGUMENTS)}"
         elif name == "adversarial" and not isinstance(value, bool):
             yield f"adversarial={value!r} is neither True nor False"
         elif name in _WORDS and not _is_word(value):

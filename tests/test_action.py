@@ -175,6 +175,14 @@ def test_other_actions_are_pinned_to_a_version() -> None:
     assert [one for one in used if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+@v\d+", one)] == []
 
 
+def test_it_fits_the_published_schema_of_actions() -> None:
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_scripts_pass_shellcheck(tmp_path: Path) -> None:
     program = shutil.which("shellcheck")
     if program is None:

@@ -89,6 +89,17 @@ def test_the_comparison_in_a_shell(workspace: Path) -> None:
     assert done.stdout.startswith("#")
 
 
+@pytest.mark.parametrize(("key", "schema"), [("jobs", "github-workflows"), ("readiness", "gitlab-ci")])
+def test_what_is_to_be_copied_fits_the_published_schema(tmp_path: Path, key: str, schema: str) -> None:
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed")
+    path = tmp_path / "job.yml"
+    path.write_text(next(block for block in blocks("yaml") if f"\n{key}:" in f"\n{block}"), encoding="utf-8")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_workflow_for_github_uses_the_action_as_it_is() -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
     steps = documents()["jobs"]["jobs"]["readiness"]["steps"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from psf_audit import collection
+from psf_audit import collection, pytest_plugin
 from psf_audit.facts.model import Fact, Gap
 from psf_audit.model import Status
 from tests.deployments import DAY, RELEASE, Deployment, guarded
@@ -320,3 +320,53 @@ def test_without_a_release_only_the_manifest_can_say_which_it_was(deployment: De
 
 def test_a_test_that_failed_contradicts_the_control(deployment: Deployment) -> None:
     assert ceiling(deployment, "--psf-release", RELEASE, body="raise AssertionError") is Status.CONTRADICTED
+
+
+# -------------------------------------------------------------------------------------------------------- documentation
+
+GATEWAY = """\
+from decimal import Decimal
+
+import pytest
+
+
+class Gateway:
+    class Refused(Exception):
+        pass
+
+    spent = Decimal(0)
+
+    def spend(self, usd):
+        self.spent += Decimal(usd)
+
+    def call(self, model, worst_case):
+        if self.spent + Decimal(worst_case) > 50:
+            raise self.Refused
+
+
+@pytest.fixture
+def gateway():
+    return Gateway()
+"""
+
+
+def test_the_example_of_the_page_is_evidence(repo: Path, tmp_path: Path) -> None:
+    page = (repo / "docs/pytest.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "conftest.py").write_text(GATEWAY, encoding="utf-8")
+
+    done = drill(tmp_path, example, "--psf-release", RELEASE)
+
+    assert done.returncode == 0, done.stdout
+    assert [(fact.values["control"], fact.values["outcome"], fact.release) for fact in facts(tmp_path).values()] == [
+        ("SPEND-01", "passed", RELEASE),
+        ("SPEND-04", "passed", RELEASE),
+    ]
+
+
+def test_the_page_names_every_argument_and_option(repo: Path, tmp_path: Path) -> None:
+    page = (repo / "docs/pytest.md").read_text(encoding="utf-8")
+    told = drill(tmp_path, "", "--markers").stdout + drill(tmp_path, "", "--help").stdout
+
+    assert [name for name in pytest_plugin.ARGUMENTS if f"| `{name}` |" not in page or f"{name}=None" not in told] == []
+    assert [option for option in re.findall(r"--psf-\w+", told) if f"`{option}`" not in page] == []
