@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 
     from psf_audit.model import Gate
 
+RubricOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Rubric to use instead of the manifest's: a name like psf-agentic@1, or a file.",
+        autocompletion=suggest.rubrics,
+    ),
+]
+FailOnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="STATUS",
+        help="Fail also on any control of this status; repeatable.",
+        autocompletion=suggest.statuses,
+    ),
+]
 PERCENTAGES = range(101)
 YEARS = range(2000, 2100)
 
@@ -30,24 +45,11 @@ def assess(
     as_of: Annotated[
         str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
     ] = None,
-    rubric: Annotated[
-        str | None,
-        typer.Option(
-            help="Rubric to use instead of the manifest's: a name like psf-agentic@1, or a file.",
-            autocompletion=suggest.rubrics,
-        ),
-    ] = None,
+    rubric: RubricOption = None,
     evidence_root: Annotated[
         Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
     ] = None,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="STATUS",
-            help="Fail also on any control of this status; repeatable.",
-            autocompletion=suggest.statuses,
-        ),
-    ] = None,
+    fail_on: FailOnOption = None,
     min_score: Annotated[int | None, typer.Option(metavar="PERCENT", help="Fail also on a lower score.")] = None,
     min_coverage: Annotated[
         int | None, typer.Option(metavar="PERCENT", help="Least share that could be evaluated; 100 if not given.")

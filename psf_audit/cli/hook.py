@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from psf_audit.cli import assess, suggest
+from psf_audit.cli import assess
 from psf_audit.cli.output import complain
 from psf_audit.errors import AuditError, ConfigurationError, ExitCode, Unreadable
 
@@ -21,14 +21,7 @@ def hook(
     as_of: Annotated[
         str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
     ] = None,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="STATUS",
-            help="Fail also on any control of this status; repeatable.",
-            autocompletion=suggest.statuses,
-        ),
-    ] = None,
+    fail_on: assess.FailOnOption = None,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")
     ] = False,
