@@ -142,15 +142,10 @@ def test_what_marks_say_is_what_the_reader_reads(tmp_path: Path, arguments: tupl
     done = drill(tmp_path, MARKED, *arguments, ini=ini)
 
     assert done.returncode == 1, done.stdout
-    assert {
-        name: (
-            *(fact.values[key] for key in ("outcome", "adversarial", "how")),
-            fact.release,
-            fact.values["environment"],
-        )
-        for name, fact in facts(tmp_path).items()
-    } == WRITTEN
-    assert facts(tmp_path)["test_of_its_own BOUND-02"].values["run"] == "run-7"
+    found = facts(tmp_path)
+    keys = ("outcome", "adversarial", "how", "environment")
+    assert {name: (*(fact.values[key] for key in keys), fact.release) for name, fact in found.items()} == WRITTEN
+    assert found["test_of_its_own BOUND-02"].values["run"] == "run-7"
 
 
 ONE = 'import pytest\n\n@pytest.mark.psf("SPEND-01"{})\ndef test_it():\n    pass\n'
