@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def explain(
-    control: Annotated[str, typer.Argument(help="Id of the control, such as SPEND-01.", autocompletion=suggest.controls)],
+    control: Annotated[
+        str, typer.Argument(help="Id of the control, such as SPEND-01.", autocompletion=suggest.controls)
+    ],
     manifest: Annotated[
         Path | None,
         typer.Option(

@@ -10,7 +10,7 @@ import typer
 from psf_audit.cli import keys
 from psf_audit.cli.assess import day, folder
 from psf_audit.cli.output import ForceOption, check_free, file_names, keep_inputs, place_for, rendered
-from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
+from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 from psf_audit.errors import ConfigurationError, Unreadable
 from psf_audit.text import one_line, plural, safe
 
@@ -58,7 +58,7 @@ def pack(
     stored = _is_assessment(source)
     if stored and (as_of is not None or rubric is not None):
         raise ConfigurationError(f"{source} is an assessment already", hint="leave out --as-of and --rubric")
-    assessment, value, data = _stored(source) if stored else _assessed(source, as_of, rubric, memory_mib(memory))
+    assessment, value, data = _stored(source) if stored else _assessed(source, as_of, rubric, memory)
     base = folder(evidence or source.resolve().parent)
     contents = packs.deployment_files(value, base, redact=redact)
     keep_inputs(
@@ -102,13 +102,12 @@ def _stored(path: Path) -> tuple[Assessment, Any, bytes]:
     return wire.from_json(value, str(path)), value, data
 
 
-def _assessed(path: Path, as_of: str | None, rubric: str | None, memory: int) -> tuple[Assessment, Any, bytes]:
+def _assessed(path: Path, as_of: str | None, rubric: str | None, memory: str) -> tuple[Assessment, Any, bytes]:
     """The assessment of the deployment that a manifest describes; evidence may not leave the manifest's folder."""
     from psf_audit import audit, wire
-    from psf_audit.query import Bounds
 
-    with progress() as watch:
-        options = audit.Options(as_of=day(as_of), rubric=rubric, bounds=Bounds(memory_mib=memory), watch=watch)
+    with room(memory) as (bounds, watch):
+        options = audit.Options(as_of=day(as_of), rubric=rubric, bounds=bounds, watch=watch)
         assessment = audit.run(path, options)
     value = wire.to_json(assessment)
     return assessment, value, wire.dumps(value).encode()

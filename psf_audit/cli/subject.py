@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psf_audit.cli.assess import day, folder
-from psf_audit.cli.room import memory_mib, progress
+from psf_audit.cli.room import room
 from psf_audit.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Subject:
                 raise ConfigurationError(f"{wrong} cannot apply to {path}", hint="an assessment was made before")
             return
         self._day = day(as_of)
-        self._memory = memory_mib(memory)
+        self._memory = memory
         self._root = folder(evidence_root or path.resolve().parent)
         self.manifest = manifests.load(path)
 
@@ -67,19 +67,17 @@ class Subject:
         Raises:
             AuditError: it cannot be read, or cannot be made.
         """
-        from psf_audit import audit
-        from psf_audit.cli import stored
-        from psf_audit.query import Bounds
+        from psf_audit import api, audit
 
         if self.manifest is None:
-            return stored.load(self.path)
-        with progress() as watch:
+            return api.load(self.path)
+        with room(self._memory) as (bounds, watch):
             options = audit.Options(
                 as_of=self._day,
                 engine=self._engine,
                 evidence_root=self._root,
                 rubric=self.rubric,
-                bounds=Bounds(memory_mib=self._memory),
+                bounds=bounds,
                 watch=watch,
             )
             return audit.assess_manifest(self.manifest, options)
