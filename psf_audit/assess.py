@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from psf_audit.model import (
     ControlResult,
     DomainResult,
+    Expiry,
     Finding,
     Findings,
+    Rest,
     Severity,
     Source,
     Status,
@@ -74,17 +76,8 @@ class Dossier:
     as_of: date
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A control's status, why, and until when what it rests on holds."""
-
-    result: ControlResult
-    valid_until: date | None
-    refresh_by: date | None
-
-
-def judge(dossier: Dossier) -> Judgement:
-    """The status of one control, in the order of the contract."""
+def judge(dossier: Dossier) -> ControlResult:
+    """The status of one control, in the order of the contract, and until when what it rests on holds."""
     return _Judge(dossier).judge()
 
 
@@ -95,14 +88,14 @@ class _Judge:
         self.dossier = dossier
         self.control = dossier.control
         self.notes: list[str] = []
-        self.expiries: list[date] = []
-        self.refresh: list[date] = []
+        self.expiries: list[Expiry] = []
 
-    def judge(self) -> Judgement:
+    def judge(self) -> ControlResult:
         """Decide, and gather what the decision rests on."""
         status, reason = self._decide()
         rows = self.dossier.answers
-        result = ControlResult(
+        evident = status in {Status.UNTESTED, Status.UNDOCUMENTED, Status.DEMONSTRATED}
+        return ControlResult(
             id=self.control.id,
             title=self.control.title,
             domain=self.control.domain,
@@ -122,12 +115,7 @@ class _Judge:
             documents=self._row_findings(self.dossier.documents, _document_finding),
             gaps=self._row_findings([gap for gap, _ in self.dossier.gaps], _gap_finding),
             notes=tuple(self.notes),
-        )
-        evident = status in {Status.UNTESTED, Status.UNDOCUMENTED, Status.DEMONSTRATED}
-        return Judgement(
-            result=result,
-            valid_until=min(self.expiries, default=None) if evident else None,
-            refresh_by=min(self.refresh, default=None) if evident else None,
+            expiries=tuple(self.expiries) if evident else (),
         )
 
     def _decide(self) -> tuple[Status, str]:
@@ -238,22 +226,24 @@ class _Judge:
     def _age(self, row: Answer, fact: Fact) -> int:
         if row.at_ms is None or fact.from_log:
             return fact.age_days
-        return (self.dossier.as_of - day_of_milliseconds(row.at_ms)).days
+        return self._days_since(row.at_ms)
 
     def _note_expiry(self, rows: Sequence[Answer]) -> None:
         """One fresh row suffices, so the youngest decides; logs are read anew anyway and only ask to be refreshed."""
-        ages: dict[bool, list[int]] = {False: [], True: []}
-        for row in rows:
-            fact = self.dossier.fact(row.ref) if row.ref is not None else None
-            if fact is not None:
-                ages[fact.from_log].append(self._age(row, fact))
-        if ages[False]:
-            self.expiries.append(self._until(min(ages[False]), self.control.present_max_age_days))
-        elif ages[True]:
-            self.refresh.append(self._until(min(ages[True]), self.control.present_max_age_days))
+        facts = ((row, self.dossier.fact(row.ref)) for row in rows if row.ref is not None)
+        known = [(row, fact) for row, fact in facts if fact is not None]
+        if not known:
+            return
+        row, fact = min(known, key=lambda one: (one[1].from_log, self._age(*one)))
+        of = Rest.LOG if fact.from_log else Rest.EVIDENCE
+        self._rests_on(of, row.what, self._age(row, fact), self.control.present_max_age_days, fact)
 
-    def _until(self, age: int, max_age: int) -> date:
-        return self.dossier.as_of + timedelta(days=max_age - age)
+    def _rests_on(self, of: Rest, what: str, age: int, max_age: int, fact: Fact | None) -> None:
+        until = self.dossier.as_of + timedelta(days=max_age - age)
+        self.expiries.append(Expiry(until, of, what, fact.source if fact else None))
+
+    def _days_since(self, milliseconds: int) -> int:
+        return (self.dossier.as_of - day_of_milliseconds(milliseconds)).days
 
     def _covered(self) -> tuple[Status, str] | None:
         answers = self.dossier.answers.get("lacks")
@@ -282,14 +272,20 @@ class _Judge:
                 return Status.UNTESTED, "present, but no test of it is at hand"
             why = self._why_no_test(newest(self.dossier.tests)[0])
             return Status.UNTESTED, f"present, but no test counts: {why}"
-        ages = [(self.dossier.as_of - day_of_milliseconds(row["at_ms"])).days for row in passing]
-        self.expiries.append(self._until(min(ages), self.control.tested.max_age_days))
+        youngest = max(passing, key=lambda row: row["at_ms"])
+        self._rests_on(
+            Rest.TEST,
+            youngest["name"] or "test",
+            self._days_since(youngest["at_ms"]),
+            self.control.tested.max_age_days,
+            self.dossier.fact(youngest["ref"]),
+        )
         return None
 
     def _why_no_test(self, row: Row) -> str | None:
         """Why a test result does not show that the control works; None when it does."""
         name = row["name"] or "the test"
-        age = (self.dossier.as_of - day_of_milliseconds(row["at_ms"])).days if row["at_ms"] is not None else None
+        age = self._days_since(row["at_ms"]) if row["at_ms"] is not None else None
         by_hand = row["basis"] == "record"
         checks = (
             (row["outcome"] != "passed", f"the newest result of {name} is {row['outcome']}"),
@@ -311,10 +307,11 @@ class _Judge:
     def _documented(self) -> tuple[Status, str] | None:
         limit = self.control.documented_max_age_days
         owned = [row for row in self.dossier.documents if row["owner"] and row["reviewed_ms"] is not None]
-        ages = [(self.dossier.as_of - day_of_milliseconds(row["reviewed_ms"])).days for row in owned]
-        fresh = [age for age in ages if 0 <= age <= limit]
+        fresh = [row for row in owned if 0 <= self._days_since(row["reviewed_ms"]) <= limit]
         if fresh:
-            self.expiries.append(self._until(min(fresh), limit))
+            youngest = max(fresh, key=lambda row: row["reviewed_ms"])
+            what, age = youngest["title"] or youngest["kind"] or "document", self._days_since(youngest["reviewed_ms"])
+            self._rests_on(Rest.DOCUMENT, what, age, limit, self.dossier.fact(youngest["ref"]))
             return None
         if not self.dossier.documents:
             return Status.UNDOCUMENTED, "tested, but no document covers it"
@@ -542,18 +539,18 @@ def _holds_back(control: ControlResult) -> bool:
     return control.status is Status.CONTRADICTED
 
 
-def valid_until(judgements: Sequence[Judgement], waivers: Sequence[WaiverUse], as_of: date) -> date | None:
+def valid_until(results: Sequence[ControlResult], waivers: Sequence[WaiverUse], as_of: date) -> date | None:
     """The day the first needed piece of evidence or matched waiver runs out, at most 180 days on; None without any."""
-    days = [judgement.valid_until for judgement in judgements if judgement.valid_until is not None]
+    days = [result.valid_until for result in results if result.valid_until is not None]
     if not days:
         return None
     days += [date.fromisoformat(waiver.expires) for waiver in waivers if waiver.state == "matched"]
     return min(*days, as_of + timedelta(days=MAX_VALID_DAYS))
 
 
-def refresh_by(judgements: Sequence[Judgement]) -> date | None:
+def refresh_by(results: Sequence[ControlResult]) -> date | None:
     """The day by which the first log that a control rests on should be read anew."""
-    return min((judgement.refresh_by for judgement in judgements if judgement.refresh_by is not None), default=None)
+    return min((result.refresh_by for result in results if result.refresh_by is not None), default=None)
 
 
 # ------------------------------------------------------------------------------------------------------------ waivers

@@ -17,10 +17,11 @@ from psf_audit import manifest as manifests
 from psf_audit import rubric as rubrics
 from psf_audit.activity import Activity
 from psf_audit.columns.database import Database
+from psf_audit.composition import Composition
 from psf_audit.errors import CannotAssess, ConfigurationError, Problem, Unreadable
 from psf_audit.exposure import Exposure, Seen, exposure_of
 from psf_audit.facts import store
-from psf_audit.facts.fingerprint import fingerprint
+from psf_audit.facts.fingerprint import composition, fingerprint
 from psf_audit.facts.model import Fact
 from psf_audit.model import (
     Assessment,
@@ -93,10 +94,12 @@ def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
     rubric = rubrics.load(rubric_path(options.rubric or manifest.rubric, manifest))
     _check_references(manifest, rubric)
     files = collection.collect(manifest, options.evidence_root, options.database())
-    mark = _fingerprint(manifest, files)
+    made_of = _made_of(manifest, files)
+    mark = fingerprint(*made_of)
     dataset = store.build(files, manifest.claims, _setting(manifest, rubric, mark, options.as_of))
-    judgements, exposure, activity = _judge(rubric, dataset, manifest, options)
-    return _assessment(_Work(manifest, rubric, dataset, judgements, mark, exposure, activity), options)
+    results, exposure, activity = _judge(rubric, dataset, manifest, options)
+    work = _Work(manifest, rubric, dataset, results, mark, composition(*made_of), exposure, activity)
+    return _assessment(work, options)
 
 
 def exposure_of_manifest(manifest: Manifest, options: Options) -> Exposure:
@@ -144,13 +147,14 @@ def _check_references(manifest: Manifest, rubric: Rubric) -> None:
 # ---------------------------------------------------------------------------------------------------------- judging
 
 
-def _fingerprint(manifest: Manifest, files: Sequence[EvidenceFile]) -> str:
+def _made_of(manifest: Manifest, files: Sequence[EvidenceFile]) -> tuple[dict[str, Any], dict[str, str], list[Fact]]:
+    """What identifies a deployment: its agent, the digests of its prompts, its claims and its configuration."""
     release = manifest.deployment["release"]
     facts = [item for item in manifest.claims if isinstance(item, Fact)]
     for file in files:
         own = [item for item in file.items if isinstance(item, Fact) and item.basis == "config"]
         facts += [fact for fact in own if (fact.release or file.release) in {None, release}]
-    return fingerprint(manifest.agent, _prompt_digests(manifest), facts)
+    return manifest.agent, _prompt_digests(manifest), facts
 
 
 def _prompt_digests(manifest: Manifest) -> dict[str, str]:
@@ -201,12 +205,12 @@ def control_rows(rubric: Rubric) -> tuple[dict[str, Any], ...]:
 
 def _judge(
     rubric: Rubric, dataset: Dataset, manifest: Manifest, options: Options
-) -> tuple[list[assess.Judgement], Exposure, Activity | None]:
+) -> tuple[list[ControlResult], Exposure, Activity | None]:
     session = engine(options.engine).open(dataset, options.bounds)
     try:
-        judgements = judge_all(rubric, dataset, session, options.as_of, sources(dataset, manifest))
+        results = judge_all(rubric, dataset, session, options.as_of, sources(dataset, manifest))
         activity = activity_of(session, dataset.tables) if dataset.events else None
-        return judgements, _exposure(dataset, session), activity
+        return results, _exposure(dataset, session), activity
     finally:
         session.close()
 
@@ -249,7 +253,7 @@ def sources(dataset: Dataset, manifest: Manifest | None) -> dict[str, Source]:
 
 def judge_all(
     rubric: Rubric, dataset: Dataset, session: Session, as_of: date, known: dict[str, Source]
-) -> list[assess.Judgement]:
+) -> list[ControlResult]:
     """Every control judged, those that read the results of the others last; in the order of the rubric."""
     judge = Bench(rubric, dataset, session, as_of, known)
     first = {control.id: judge(control) for control in rubric.controls if not control.in_second_stage}
@@ -260,12 +264,12 @@ def judge_all(
     return [(first | second)[control.id] for control in rubric.controls]
 
 
-def _result_rows(judged: dict[str, assess.Judgement], rubric: Rubric, at_ms: int) -> list[dict[str, Any]]:
+def _result_rows(judged: dict[str, ControlResult], rubric: Rubric, at_ms: int) -> list[dict[str, Any]]:
     return [
         {
             "control": control.id,
             "domain": control.domain,
-            "status": judged[control.id].result.status.value,
+            "status": judged[control.id].status.value,
             "at_ms": at_ms,
             "bound": True,
         }
@@ -294,7 +298,7 @@ class Bench:
         self.carried = frozenset().union(*dataset.carried.values())
         self.ages = {file.id: (as_of - file.collected).days if file.collected else 0 for file in dataset.files}
 
-    def __call__(self, control: Control) -> assess.Judgement:
+    def __call__(self, control: Control) -> ControlResult:
         """Judge one control."""
         answers = {name: self.session.ask(sql, control.parameters(name)) for name, sql in control.criteria.items()}
         return assess.judge(
@@ -348,8 +352,9 @@ class _Work:
     manifest: Manifest
     rubric: Rubric
     dataset: Dataset
-    judgements: Sequence[assess.Judgement]
+    results: Sequence[ControlResult]
     fingerprint: str
+    composition: Composition
     exposure: Exposure
     activity: Activity | None
 
@@ -375,8 +380,8 @@ def _assessment(work: _Work, options: Options) -> Assessment:
         deciding=assess.deciding(domains),
         score=assess.overall_score(domains),
         coverage=assess.coverage(results),
-        valid_until=assess.valid_until(work.judgements, uses, options.as_of),
-        refresh_by=assess.refresh_by(work.judgements),
+        valid_until=assess.valid_until(results, uses, options.as_of),
+        refresh_by=assess.refresh_by(results),
         domains=domains,
         evidence=_register(work.dataset, results, manifest),
         waivers=uses,
@@ -385,6 +390,7 @@ def _assessment(work: _Work, options: Options) -> Assessment:
         waivers_ignored=options.ignore_waivers and bool(manifest.waivers),
         exposure=work.exposure,
         activity=work.activity,
+        composition=work.composition,
     )
     if not any(result.status is not Status.NOT_APPLICABLE for result in results):
         raise CannotAssess("no control of the rubric applies", hint="check agent.capabilities in the manifest")
@@ -423,11 +429,11 @@ def _advised(work: _Work) -> list[ControlResult]:
     known = frozenset(advice.stack_of(name) for name in (stacks | ways) - {advice.NATIVE})
     return [
         replace(
-            judgement.result,
-            collect=advice.collect(control, judgement.result.status, formats.values(), known),
+            result,
+            collect=advice.collect(control, result.status, formats.values(), known),
             manifest_line=work.manifest.line_for(control.declared_in),
         )
-        for control, judgement in zip(work.rubric.controls, work.judgements, strict=True)
+        for control, result in zip(work.rubric.controls, work.results, strict=True)
     ]
 
 

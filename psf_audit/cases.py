@@ -190,10 +190,10 @@ def run_one(rubric: Rubric, control: Control, case: Case, as_of: date, engine: E
         session.results([_values("results", row, as_of) for row in case.rows.get("results", [])])
         known = {file.id: Source(file.id, file.path, "", file.sha256) for file in dataset.files}
         known["manifest"] = Source("manifest", "manifest", "", None)
-        judgement = audit.Bench(rubric, dataset, session, as_of, known)(control)
+        result = audit.Bench(rubric, dataset, session, as_of, known)(control)
     finally:
         session.close()
-    return Outcome(case, judgement.result.status, judgement.result.reason)
+    return Outcome(case, result.status, result.reason)
 
 
 def _dataset(rubric: Rubric, case: Case, as_of: date) -> store.Dataset:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from psf_audit.activity import Activity
+from psf_audit.composition import Composition
 from psf_audit.exposure import Exposure
 
 
@@ -139,12 +140,35 @@ class WaiverUse:
     source: Source
 
 
+class Rest(StrEnum):
+    """What a status rests on for a time."""
+
+    EVIDENCE = "evidence"
+    TEST = "test"
+    DOCUMENT = "document"
+    LOG = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """The last day on which something that a control's status rests on is fresh enough.
+
+    A log does not expire, because it is read anew in every assessment; its day is the one to read it again by.
+    """
+
+    on: date
+    of: Rest
+    what: str
+    source: Source | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ControlResult:
     """One control: what it asks, what was claimed, what the evidence shows, and the status that follows.
 
     `collect` names the exports that would show more. `manifest_line` is the line of the manifest nearest to which the
-    control would be declared; None where that is not known.
+    control would be declared; None where that is not known. `expiries` is empty where the status rests on nothing that
+    ages.
     """
 
     id: str
@@ -169,12 +193,23 @@ class ControlResult:
     notes: tuple[str, ...] = ()
     collect: tuple[str, ...] = ()
     manifest_line: int | None = None
+    expiries: tuple[Expiry, ...] = ()
 
     @property
     def lists(self) -> tuple[tuple[str, Findings], ...]:
         """Every list of rows, with its name."""
         values = ((field_.name, getattr(self, field_.name)) for field_ in fields(self))
         return tuple((name, value) for name, value in values if isinstance(value, Findings))
+
+    @property
+    def valid_until(self) -> date | None:
+        """The day the first of what it needs runs out; None where nothing does."""
+        return min((expiry.on for expiry in self.expiries if expiry.of is not Rest.LOG), default=None)
+
+    @property
+    def refresh_by(self) -> date | None:
+        """The day by which the log that it rests on should be read anew; None where it rests on none."""
+        return min((expiry.on for expiry in self.expiries if expiry.of is Rest.LOG), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +313,7 @@ class Assessment:
     waivers_ignored: bool = False
     exposure: Exposure | None = None
     activity: Activity | None = None
+    composition: Composition | None = None
 
     @property
     def controls(self) -> tuple[ControlResult, ...]:

@@ -21,10 +21,12 @@ from psf_audit.model import (
     DeploymentIdentity,
     DomainResult,
     EvidenceEntry,
+    Expiry,
     Finding,
     Findings,
     Gate,
     Remedy,
+    Rest,
     RubricIdentity,
     Severity,
     Source,
@@ -36,6 +38,7 @@ from psf_audit.model import (
 from psf_audit.reading import pointer
 from psf_audit.text import one_line, plural, safe, screened
 from psf_audit.wire_activity import activity_in, activity_out
+from psf_audit.wire_composition import composition_in, composition_out
 from psf_audit.wire_exposure import contradictions, exposure_in, exposure_out
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ def to_json(assessment: Assessment) -> dict[str, Any]:
         "refresh_by": _day_out(assessment.refresh_by),
         "exposure": exposure_out(assessment.exposure),
         "activity": activity_out(assessment.activity),
+        "composition": composition_out(assessment.composition),
         "gate": _gate_out(assessment),
         "waivers_ignored": assessment.waivers_ignored,
         "domains": [_domain_out(domain) for domain in assessment.domains],
@@ -158,6 +162,16 @@ def _control_out(control: ControlResult) -> dict[str, Any]:
         "notes": list(control.notes),
         "collect": list(control.collect),
         "manifest_line": control.manifest_line,
+        "expiries": [_expiry_out(expiry) for expiry in control.expiries],
+    }
+
+
+def _expiry_out(expiry: Expiry) -> dict[str, Any]:
+    return {
+        "on": expiry.on.isoformat(),
+        "of": expiry.of.value,
+        "what": expiry.what,
+        "source": _source_out(expiry.source) if expiry.source else None,
     }
 
 
@@ -280,11 +294,20 @@ def _contradictions(assessment: Assessment, value: dict[str, Any]) -> Iterator[s
         yield "the coverage does not follow from the controls"
     if assessment.verdict is not assess.verdict(assessment.domains):
         yield f"the verdict {assessment.verdict.label} does not follow from the controls"
+    rests = any(control.expiries for control in controls)
+    if rests and assessment.valid_until != assess.valid_until(controls, assessment.waivers, assessment.as_of):
+        yield "the day until which it is valid does not follow from what its controls rest on"
+    yield from _faults_of_parts(assessment, value)
+    yield from _miscounted(controls)
+
+
+def _faults_of_parts(assessment: Assessment, value: dict[str, Any]) -> Iterator[str]:
     if assessment.exposure is not None:
         yield from contradictions(assessment.exposure, value["exposure"])
     if assessment.activity is not None:
         yield from assessment.activity.faults
-    yield from _miscounted(controls)
+    if assessment.composition is not None and assessment.composition.row_count < len(assessment.composition.rows):
+        yield "the composition has more rows than it counts"
 
 
 def _miscounted(controls: Iterable[ControlResult]) -> Iterator[str]:
@@ -318,6 +341,7 @@ def _assessment_in(value: dict[str, Any]) -> Assessment:
         waivers_ignored=value["waivers_ignored"],
         exposure=exposure_in(value["exposure"]),
         activity=activity_in(value.get("activity")),
+        composition=composition_in(value.get("composition")),
     )
 
 
@@ -379,8 +403,14 @@ def _control_in(value: dict[str, Any], domain: str) -> ControlResult:
         notes=tuple(value["notes"]),
         collect=tuple(value.get("collect", ())),
         manifest_line=value.get("manifest_line"),
+        expiries=tuple(_expiry_in(expiry) for expiry in value.get("expiries", ())),
         **{name: _findings_in(value[name]) for name in _FINDINGS},
     )
+
+
+def _expiry_in(value: dict[str, Any]) -> Expiry:
+    source = _source_in(value["source"]) if value["source"] else None
+    return Expiry(date.fromisoformat(value["on"]), Rest(value["of"]), value["what"], source)
 
 
 def _entry_in(value: dict[str, Any]) -> EvidenceEntry:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from psf_audit.assess import Dossier, Fact, Judgement, judge
-from psf_audit.model import Remedy, Severity, Source, Status
+from psf_audit.assess import Dossier, Fact, judge
+from psf_audit.model import ControlResult, Remedy, Severity, Source, Status
 from psf_audit.query import Answer, Answers
 from psf_audit.rubric import Control, TestRule
 
@@ -71,8 +71,8 @@ def control(*, severity: Severity = Severity.BLOCKING, adversarial: bool = True,
     )  # fmt: skip
 
 
-def judged(**given: Any) -> Judgement:
-    """The judgement on a control that is demonstrated, with what is given put in place."""
+def judged(**given: Any) -> ControlResult:
+    """The result of a control that is demonstrated, with what is given put in place."""
     names = ("applies_when", "claims", "shows", "lacks", "breaks")
     answers = {"applies_when": rows(Answer(None, "x")), "claims": NONE, "shows": shown(), "lacks": NONE, "breaks": NONE}
     answers |= {name: given.pop(name) for name in names if name in given}
@@ -92,4 +92,4 @@ def judged(**given: Any) -> Judgement:
 
 
 def status(**given: Any) -> Status:
-    return judged(**given).result.status
+    return judged(**given).status

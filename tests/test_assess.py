@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 
 from psf_audit import assess
-from psf_audit.assess import Judgement, Waiver
-from psf_audit.model import ControlResult, DomainResult, Severity, Status, Verdict
+from psf_audit.assess import Waiver
+from psf_audit.model import ControlResult, DomainResult, Expiry, Rest, Severity, Status, Verdict
 from psf_audit.query import Answer, Answers
 from psf_audit.rubric import Domain, Rubric
 from tests import samples
@@ -92,12 +93,12 @@ def test_all_that_is_wrong_at_once_is_contradicted() -> None:
 )
 def test_the_reason_says_what_decided(given: dict[str, Any], reason: str) -> None:
     defaults: dict[str, Any] = {"documents": []} if given == ABSENT else {}
-    assert judged(**{**defaults, **given}).result.reason == reason
+    assert judged(**{**defaults, **given}).reason == reason
 
 
 def test_a_reason_names_three_and_counts_the_rest() -> None:
     many = Answers(tuple(Answer(LOGGED, f"call {n}") for n in range(5)), 2_000_000)
-    assert "call 0; call 1; call 2 and 1999997 more" in judged(breaks=many).result.reason
+    assert "call 0; call 1; call 2 and 1999997 more" in judged(breaks=many).reason
 
 
 # -------------------------------------------------------------------------------------------------------- breaking rows
@@ -126,7 +127,7 @@ def test_a_break_that_rests_on_an_absence_is_excused_by_what_could_hide_it(
 
 def test_one_break_that_is_not_excused_suffices() -> None:
     both = rows(Answer(LOGGED, "no approval", absent="events.approval"), Answer(LOGGED, "ceiling passed"))
-    result = judged(breaks=both, carried=frozenset()).result
+    result = judged(breaks=both, carried=frozenset())
     assert result.status is Status.CONTRADICTED
     assert result.reason.startswith("the records contradict it: ceiling passed")
 
@@ -176,7 +177,7 @@ def test_a_criterion_without_an_answer_is_unknown_and_softens_nothing(
 
 
 def test_the_reason_names_the_criterion_that_failed() -> None:
-    reason = judged(breaks=Answers(failure="out of time")).result.reason
+    reason = judged(breaks=Answers(failure="out of time")).reason
     assert reason == "the criterion breaks could not be answered: out of time"
 
 
@@ -202,7 +203,7 @@ def test_what_shows_it_has_to_be_fresh_and_of_this_release(answers: Answers, exp
 
 @pytest.mark.parametrize(("ref", "why"), [(STALE, "older than 30 days"), (OTHER, "of another release")])
 def test_it_says_why_nothing_fresh_shows_it(ref: int, why: str) -> None:
-    assert why in judged(shows=shown(ref)).result.reason
+    assert why in judged(shows=shown(ref)).reason
 
 
 @pytest.mark.parametrize(
@@ -350,7 +351,7 @@ def test_one_test_that_counts_suffices() -> None:
     ],
 )
 def test_it_says_why_no_test_counts(given: dict[str, Any], why: str) -> None:
-    assert why in judged(tests=[tried(**given)]).result.reason
+    assert why in judged(tests=[tried(**given)]).reason
 
 
 # ------------------------------------------------------------------------------------------------------------ documents
@@ -377,7 +378,7 @@ def test_a_document_has_an_owner_and_a_fresh_review(given: dict[str, Any], expec
 
 
 def test_every_row_carries_where_it_comes_from() -> None:
-    result = judged(shows=shown(SHOWN, found=Decimal("50.500000000"), unit="usd", at_ms=at(ago(3)))).result
+    result = judged(shows=shown(SHOWN, found=Decimal("50.500000000"), unit="usd", at_ms=at(ago(3))))
     (row,) = result.shows.rows
     assert (row.found, row.unit, row.at, row.source) == ("50.5", "usd", "2026-11-19T12:00:00Z", SOURCE)
     assert result.tests.rows[0].found == "passed"
@@ -386,7 +387,7 @@ def test_every_row_carries_where_it_comes_from() -> None:
 
 def test_lists_are_bounded_and_say_how_many_there_are() -> None:
     many = Answers(tuple(Answer(LOGGED, f"call {n}") for n in range(assess.MAX_ROWS + 20)), 5_000)
-    result = judged(breaks=many).result
+    result = judged(breaks=many)
     assert (len(result.breaks.rows), result.breaks.count) == (assess.MAX_ROWS, 5_000)
 
 
@@ -405,7 +406,7 @@ def test_values_are_plain_text(value: object, text: str | None) -> None:
     ("events", "breaks", "noted"), [(False, "events", True), (True, "events", False), (False, "records", False)]
 )
 def test_what_was_never_exercised_is_said_and_does_not_block(events: bool, breaks: str, noted: bool) -> None:
-    result = judged(has_events=events, control=control(breaks=breaks)).result
+    result = judged(has_events=events, control=control(breaks=breaks))
     assert result.status is Status.DEMONSTRATED
     assert bool(result.notes) is noted
 
@@ -436,7 +437,7 @@ def test_what_is_not_evident_has_no_end(given: dict[str, Any]) -> None:
 
 
 def test_the_whole_holds_at_most_180_days_and_no_longer_than_a_matched_waiver() -> None:
-    late = Judgement(judged().result, date(2028, 1, 1), None)
+    late = replace(judged(), expiries=(Expiry(date(2028, 1, 1), Rest.TEST, "drill"),))
     uses = [samples.waiver("SPEND-01", "matched", "covers it", expires="2026-12-01")]
     assert assess.valid_until([late], [], AS_OF) == AS_OF + timedelta(days=180)
     assert assess.valid_until([late], uses, AS_OF) == date(2026, 12, 1)

@@ -108,7 +108,7 @@ def any_evidence(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def status(evidence: dict[str, Any], **changed: Any) -> Status:
-    return judged(**{**evidence, **changed}).result.status
+    return judged(**{**evidence, **changed}).status
 
 
 @given(any_evidence(), TESTS)

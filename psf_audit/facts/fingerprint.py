@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import canonical
+from psf_audit.composition import Composition, composed
 from psf_audit.facts.model import Fact
 from psf_audit.facts.store import typed
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # What may change without making it another deployment: when a credential was issued, and until when it holds.
 _LEFT_OUT = frozenset({"issued_ms", "expires_ms"})
+# What follows from `pattern`, and would say it again.
+_DERIVED = frozenset({"like", "lo", "hi"})
 _CONFIGURED = frozenset({"capabilities", "limits", "gates", "boundaries", "alerts", "logs", "credentials"})
 
 
@@ -36,13 +39,20 @@ def fingerprint(agent: Mapping[str, Any], prompts: Mapping[str, str], facts: Ite
     return hashlib.sha256(canonical.dumps(value)).hexdigest()
 
 
+def composition(agent: Mapping[str, Any], prompts: Mapping[str, str], facts: Iterable[Fact]) -> Composition:
+    """What the fingerprint of the same arguments is of."""
+    rows = [_row(fact) for fact in facts if fact.table in _CONFIGURED]
+    return composed(agent, prompts, [{key: row[key] for key in row.keys() - _DERIVED} for row in rows])
+
+
 def _canonical_row(fact: Fact) -> str:
-    values = {
-        key: _plain(value)
-        for key, value in typed(fact.table, fact.values).items()
-        if value is not None and key not in _LEFT_OUT
-    }
-    return canonical.dumps({"table": fact.table, "basis": fact.basis, **values}).decode()
+    return canonical.dumps({key: _plain(value) for key, value in _row(fact).items()}).decode()
+
+
+def _row(fact: Fact) -> dict[str, Any]:
+    values = typed(fact.table, fact.values)
+    kept = {key: value for key, value in values.items() if value is not None and key not in _LEFT_OUT}
+    return {"table": fact.table, "basis": fact.basis, **kept}
 
 
 def _plain(value: Any) -> Any:
