@@ -35,6 +35,7 @@ from psf_audit.model import (
 from psf_audit.plugins import discover
 from psf_audit.query import Bounds, Engine, Session
 from psf_audit.reading import read_bytes
+from psf_audit.standing import Current
 from psf_audit.text import screened
 from psf_audit.timeline import activity_of
 
@@ -100,6 +101,13 @@ def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
     results, exposure, activity = _judge(rubric, dataset, manifest, options)
     work = _Work(manifest, rubric, dataset, results, mark, composition(*made_of), exposure, activity)
     return _assessment(work, options)
+
+
+def current(manifest: Manifest, options: Options) -> Current:
+    """What a deployment is now, as its manifest and the configuration among its evidence have it; errors as `run`."""
+    files = collection.collect(manifest, options.evidence_root, options.database())
+    made_of = _made_of(manifest, files)
+    return screened(Current(_identity(manifest), fingerprint(*made_of), composition(*made_of)))
 
 
 def exposure_of_manifest(manifest: Manifest, options: Options) -> Exposure:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from psf_audit.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from psf_audit.composition import Composition, Row
 
@@ -276,6 +276,13 @@ def _quoted(text: str | None) -> str:
     return "none" if text is None else f'"{one_line(text)}"'
 
 
+def names_changed(was: Collection[str], now: Collection[str]) -> tuple[Change, ...]:
+    """The same from the names of the tools alone, which is all that assessments of earlier versions keep."""
+    come = (Change("tool", f"new tool {name}", Direction.RISKIER) for name in sorted(set(now) - set(was)))
+    gone = (Change("tool", f"tool {name} is gone", Direction.SAFER) for name in sorted(set(was) - set(now)))
+    return (*come, *gone)
+
+
 # -------------------------------------------------------------------------------------------------------------- scope
 
 
@@ -387,6 +394,8 @@ def _noun(kind: _Kind, row: Row) -> str:
 
 def _effect(kind: _Kind, row: Row) -> Direction:
     """Which way the coming of a row goes; what is allowed is reached, unlike what is denied or asked for."""
+    if row.get("kind") == "model":
+        return Direction.LOOK
     return Direction.RISKIER if kind.noun == "boundary" and row.get("effect") == "allow" else kind.new
 
 

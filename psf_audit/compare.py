@@ -15,6 +15,7 @@ from fractions import Fraction
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
+from psf_audit.changes import Change, Direction, changes, names_changed
 from psf_audit.errors import ExitCode
 from psf_audit.exposure import Bound, sentence
 from psf_audit.gate import Decision
@@ -220,6 +221,7 @@ class Comparison:
     capabilities_added: tuple[str, ...]
     capabilities_removed: tuple[str, ...]
     notes: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
 
     @property
     def same_scoring(self) -> bool:
@@ -292,12 +294,68 @@ class Comparison:
     def unchanged(self) -> bool:
         """Whether nothing that matters differs: no control, evidence, waiver, capability, fingerprint or verdict."""
         moved = any(change.kind is not Kind.UNCHANGED for change in self.controls)
-        listed = self.evidence or self.waivers or self.capabilities_added or self.capabilities_removed
+        listed = self.evidence or self.waivers or self.capabilities_added or self.capabilities_removed or self.changes
         return not (moved or listed or self.fingerprint_changed or self.before.verdict is not self.after.verdict)
+
+    @property
+    def by_direction(self) -> dict[Direction, tuple[str, ...]]:
+        """Everything that became riskier, has to be looked at, or became safer, each in a sentence."""
+        told: dict[Direction, list[str]] = {direction: [] for direction in Direction}
+        for direction, sentence_ in _release_note(self):
+            told[direction].append(sentence_)
+        return {direction: tuple(dict.fromkeys(sentences)) for direction, sentences in told.items()}
 
     def by_kind(self, kind: Kind) -> tuple[ControlChange, ...]:
         """The controls of one kind."""
         return tuple(change for change in self.controls if change.kind is kind)
+
+
+# ------------------------------------------------------------------------------------------------------ release note
+
+_GOES = {
+    Kind.REGRESSED: Direction.RISKIER,
+    Kind.NEW: Direction.LOOK,
+    Kind.GONE: Direction.LOOK,
+    Kind.INCOMPARABLE: Direction.LOOK,
+    Kind.IMPROVED: Direction.SAFER,
+}
+
+
+def _release_note(comparison: Comparison) -> Iterator[tuple[Direction, str]]:
+    """What a reader of a release note has to know, the exposure first, then the deployment, then what was found."""
+    if comparison.exposure_grew is not None and comparison.before.exposure and comparison.after.exposure:
+        was, now = comparison.before.exposure, comparison.after.exposure
+        if was.rank != now.rank:
+            direction = Direction.RISKIER if comparison.exposure_grew else Direction.SAFER
+            yield direction, f"a launch can cost {sentence(now)}; before, {sentence(was)}"
+    for change in comparison.changes:
+        yield change.direction, change.what
+    for control in comparison.controls:
+        direction_of = _GOES.get(control.kind)
+        if direction_of is not None and (control.kind is not Kind.NEW or _opens(control)):
+            worse = ", and more speaks against it" if control.worsened else ""
+            yield direction_of, f"{control.id} {control.title}: {control.transition}{worse}"
+    for evidence in comparison.evidence:
+        if evidence.kind is EvidenceKind.UNREADABLE:
+            yield Direction.RISKIER, f"evidence {evidence.path} cannot be read any more"
+        elif evidence.kind is EvidenceKind.REMOVED:
+            yield Direction.LOOK, f"evidence {evidence.path} is not there any more"
+    for waiver in comparison.waivers:
+        yield from _about_waiver(waiver)
+
+
+def _opens(control: ControlChange) -> bool:
+    return control.after is not None and control.after.is_gap
+
+
+def _about_waiver(change: WaiverChange) -> Iterator[tuple[Direction, str]]:
+    """A waiver that comes into force is a risk that somebody took; one that goes leaves its gap to be closed."""
+    was, now = ((use is not None and use.state == "matched") for use in (change.before, change.after))
+    if now and not was and change.after is not None:
+        yield Direction.RISKIER, f"the gap of {change.control} is waived until {change.after.expires}"
+    elif was and not now:
+        why = change.after.note if change.after is not None else "it was taken back"
+        yield Direction.LOOK, f"the waiver of {change.control} is not in force any more: {why}"
 
 
 # ------------------------------------------------------------------------------------------------- statuses, verdicts
@@ -386,6 +444,7 @@ def compare(old: Assessment, new: Assessment) -> Comparison:
         capabilities_added=tuple(sorted(after - before)),
         capabilities_removed=tuple(sorted(before - after)),
         notes=tuple(_notes(old, new, controls)),
+        changes=_changes(old, new),
     )
 
 
@@ -400,6 +459,23 @@ def regression_gate(comparison: Comparison) -> Decision:
     named = ", ".join(f"{regression.subject} {regression.id}" for regression in found[:MAX_NAMES])
     more = f" and {len(found) - MAX_NAMES} more" if len(found) > MAX_NAMES else ""
     return Decision(ExitCode.GATE_NOT_MET, f"{plural(len(found), 'regression')}: {named}{more}")
+
+
+def riskier_gate(comparison: Comparison) -> Decision:
+    """What `--fail-on riskier` decides: regressions, and whatever else makes the deployment riskier."""
+    decision = regression_gate(comparison)
+    told = comparison.by_direction[Direction.RISKIER]
+    if decision.code is not ExitCode.READY or not told:
+        return decision
+    more = f"; and {len(told) - MAX_NAMES} more" if len(told) > MAX_NAMES else ""
+    return Decision(ExitCode.GATE_NOT_MET, f"riskier: {'; '.join(told[:MAX_NAMES])}{more}")
+
+
+def _changes(old: Assessment, new: Assessment) -> tuple[Change, ...]:
+    """What changed in what the deployment is made of; only in the names of its tools where one does not say more."""
+    if old.composition is None or new.composition is None:
+        return names_changed(old.deployment.capabilities, new.deployment.capabilities)
+    return changes(old.composition, new.composition)
 
 
 def _side(assessment: Assessment) -> Side:
@@ -427,12 +503,12 @@ _LISTS = ("breaks", "lacks", "shows", "tests", "documents", "gaps")
 def _controls(old: Assessment, new: Assessment, *, same_scoring: bool) -> tuple[ControlChange, ...]:
     before = {control.id: control for control in old.controls}
     after = {control.id: control for control in new.controls}
-    changes = [_one_sided(control, Kind.NEW) for id_, control in after.items() if id_ not in before]
-    changes += [_one_sided(control, Kind.GONE) for id_, control in before.items() if id_ not in after]
-    changes += [_two_sided(before[id_], after[id_], same_scoring=same_scoring) for id_ in before.keys() & after.keys()]
+    found = [_one_sided(control, Kind.NEW) for id_, control in after.items() if id_ not in before]
+    found += [_one_sided(control, Kind.GONE) for id_, control in before.items() if id_ not in after]
+    found += [_two_sided(before[id_], after[id_], same_scoring=same_scoring) for id_ in before.keys() & after.keys()]
     kinds, severities = list(Kind), list(Severity)
     return tuple(
-        sorted(changes, key=lambda change: (kinds.index(change.kind), severities.index(change.severity), change.id))
+        sorted(found, key=lambda change: (kinds.index(change.kind), severities.index(change.severity), change.id))
     )
 
 

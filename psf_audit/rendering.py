@@ -16,6 +16,7 @@ from fractions import Fraction
 from functools import cache
 
 from psf_audit import gate, resources
+from psf_audit.changes import Direction
 from psf_audit.compare import Comparison, ControlChange, EvidenceChange, Kind, Side, WaiverChange
 from psf_audit.errors import ExitCode
 from psf_audit.exposure import Bound, CapabilityBound, Exposure, Lack, Outcome, headline
@@ -436,6 +437,19 @@ def evidence_change(change: EvidenceChange) -> str:
     digests = f"{short(change.before)} → {short(change.after)}" if change.before and change.after else ""
     parts = [change.kind.value, digests if change.before != change.after else "", change.problem or "", *change.what]
     return "; ".join(part for part in parts if part)
+
+
+RELEASE_NOTE = {
+    Direction.RISKIER: "What became riskier",
+    Direction.LOOK: "What must be looked at before shipping",
+    Direction.SAFER: "What became safer",
+}
+
+
+def release_note(comparison: Comparison) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The headings of a release note with what stands under each; a heading with nothing under it is left out."""
+    told = comparison.by_direction
+    return tuple((title, told[direction]) for direction, title in RELEASE_NOTE.items() if told[direction])
 
 
 def waiver_change(change: WaiverChange) -> str:

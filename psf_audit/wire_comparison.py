@@ -47,6 +47,11 @@ def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
             "added": list(comparison.capabilities_added),
             "removed": list(comparison.capabilities_removed),
         },
+        "changes": [
+            {"kind": change.kind, "what": change.what, "direction": change.direction.value}
+            for change in comparison.changes
+        ],
+        "release_note": {direction.value: list(told) for direction, told in comparison.by_direction.items()},
         "domains": [_domain_out(change) for change in comparison.domains],
         "controls": [_control_out(change) for change in comparison.controls],
         "evidence": [_evidence_out(change) for change in comparison.evidence],

@@ -17,7 +17,10 @@ def diff(
     format_: FormatOption = "terminal",
     output: OutputOption = None,
     force: ForceOption = False,
-    fail_on: Annotated[str | None, typer.Option(metavar="regression", help="Exit 1 when something got worse.")] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(metavar="WHAT", help="Exit 1 on a regression; or on anything riskier, such as a new tool."),
+    ] = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 instead of 1.")] = False,
 ) -> None:
     """Compare two assessments.
@@ -26,12 +29,13 @@ def diff(
     """
     from psf_audit import api, compare
 
-    if fail_on not in {None, "regression"}:
-        raise ConfigurationError(f"--fail-on {fail_on!r} cannot apply", hint="use regression")
+    gates = {None: compare.regression_gate, "regression": compare.regression_gate, "riskier": compare.riskier_gate}
+    if fail_on not in gates:
+        raise ConfigurationError(f"--fail-on {fail_on!r} cannot apply", hint="use regression or riskier")
     reports = Reports(format_, output, inputs=[old, new], force=force)
     comparison = api.diff(api.load(old), api.load(new))
     reports.deliver(lambda kind, view: api.render(comparison, kind.name, view))
-    decision = compare.regression_gate(comparison)
+    decision = gates[fail_on](comparison)
     code = decision.code if fail_on else ExitCode.READY
     if exit_zero and code is ExitCode.GATE_NOT_MET:
         code = ExitCode.READY

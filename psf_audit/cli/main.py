@@ -25,6 +25,7 @@ from psf_audit.cli import (
     report,
     rubric,
     schema,
+    status,
     verify,
 )
 from psf_audit.cli.output import complain
@@ -62,6 +63,7 @@ app.command(name="diff")(diff.diff)
 app.command(name="exposure")(exposure.exposure)
 app.command(name="replay")(replay.replay)
 app.command(name="normalize")(normalize.normalize)
+app.command(name="status")(status.status)
 app.command(name="report")(report.report)
 app.command(name="questions")(questions.questions)
 app.command(name="attest")(attest.attest)

@@ -346,14 +346,14 @@ def _change_blocks(comparison: Comparison) -> Iterator[str]:
             ["Fingerprint", escape(rendering.fingerprint_change(comparison))],
         ],
     )
+    for title, told in rendering.release_note(comparison):
+        yield f"## {title} ({len(told)})"
+        yield "\n".join(f"- {escape(sentence)}" for sentence in told)
     for kind in rendering.CHANGES:
         yield from _changes(f"{kind.value.capitalize()}", kind.meaning, comparison.by_kind(kind))
     yield from _domain_changes(comparison)
     yield from _listed("Evidence", ((change.path, rendering.evidence_change(change)) for change in comparison.evidence))
     yield from _listed("Waivers", ((change.control, rendering.waiver_change(change)) for change in comparison.waivers))
-    reach = [(name, "can be reached now") for name in comparison.capabilities_added]
-    reach += [(name, "cannot be reached any more") for name in comparison.capabilities_removed]
-    yield from _listed("Capabilities", reach)
 
 
 def _changes(title: str, meaning: str, changes: Sequence[ControlChange]) -> Iterator[str]:

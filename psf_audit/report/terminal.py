@@ -398,6 +398,9 @@ def _comparison(comparison: Comparison, view: View) -> str:
 def _comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
     yield _change_panel(comparison)
     yield from (_bullet(note, "!") for note in comparison.notes)
+    for title, told in rendering.release_note(comparison):
+        yield _heading(f"{title} ({len(told)})")
+        yield from (_bullet(sentence) for sentence in told)
     for kind in rendering.CHANGES:
         changes = comparison.by_kind(kind)
         if changes:
@@ -412,10 +415,6 @@ def _comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
     listed = {
         "Evidence": [(change.path, rendering.evidence_change(change)) for change in comparison.evidence],
         "Waivers": [(change.control, rendering.waiver_change(change)) for change in comparison.waivers],
-        "Capabilities": [
-            *((name, "can be reached now") for name in comparison.capabilities_added),
-            *((name, "cannot be reached any more") for name in comparison.capabilities_removed),
-        ],
     }
     for title, changed in listed.items():
         if changed:
