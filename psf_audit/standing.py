@@ -208,9 +208,7 @@ def _changes(assessment: Assessment, current: Current) -> tuple[Change, ...]:
         kept = "the assessment was written by a version that did not keep what it is of; only names are compared"
         return (*found, Change("configuration", kept, Direction.LOOK))
     return changes(assessment.composition, current.composition) or (
-        Change(
-            "configuration", "something that an assessment does not keep in words, such as a secret", Direction.LOOK
-        ),
+        Change("configuration", "something that is not kept in words, such as a secret", Direction.LOOK),
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from psf_audit import assess
 from psf_audit.activity import STEPS, Activity, Ceiling, Mark, MarkKind, Stretch, WouldStop
+from psf_audit.composition import Composition
 from psf_audit.exposure import (
     Bound,
     CapabilityBound,
@@ -253,6 +254,43 @@ def domains(draw: st.DrawFn) -> tuple[DomainResult, ...]:
     return tuple(made)
 
 
+ROWS = st.sampled_from(
+    [
+        {"table": table, "basis": basis, **values}
+        for basis in ("claim", "config")
+        for table, values in (
+            ("capabilities", {"name": "http.get", "kind": "tool", "retries": "1"}),
+            ("capabilities", {"name": "http.get", "kind": "tool", "retries": "4"}),
+            ("capabilities", {"name": "plan", "kind": "model"}),
+            ("limits", {"resource": "usd", "scope": "session", "amount": "5"}),
+            ("limits", {"resource": "usd", "scope": "session", "amount": "50", "on_breach": "log"}),
+            ("limits", {"resource": "usd", "scope": "session", "on_breach": "deny"}),
+            ("gates", {"trigger": "interval", "effect": "ask"}),
+            ("boundaries", {"dimension": "tool", "effect": "allow", "pattern": "*"}),
+            ("boundaries", {"dimension": "tool", "effect": "deny", "pattern": "x"}),
+            ("logs", {"sink": "s3", "append_only": "yes"}),
+        )
+    ]
+)
+
+
+@st.composite
+def compositions(draw: st.DrawFn) -> Composition:
+    """A composition of few values, so that two of them have something in common."""
+    rows = draw(st.lists(ROWS, max_size=4, unique_by=str))
+    named = st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["x", "y"]), max_size=2)
+    return Composition(
+        models=tuple(draw(st.lists(st.sampled_from([{"name": "m"}, {"name": "n", "via": "g"}]), unique_by=str))),
+        prompts=draw(named),
+        objective=draw(st.sampled_from([None, "Index it.", "Index all."])),
+        completion=draw(named),
+        targets=tuple(sorted(draw(st.sets(st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "*.a.net", "b.a.net"]))))),
+        scope=draw(st.sampled_from([{}, {"expected_size": "3"}, {"expected_size": "9"}])),
+        rows=tuple(sorted(rows, key=str)),
+        row_count=len(rows),
+    )
+
+
 @st.composite
 def assessments(draw: st.DrawFn) -> Assessment:
     """An assessment whose verdict, score and coverage follow from its controls."""
@@ -279,4 +317,5 @@ def assessments(draw: st.DrawFn) -> Assessment:
         waivers_ignored=draw(st.booleans()),
         exposure=draw(_maybe(EXPOSURES)),
         activity=draw(_maybe(activities())),
+        composition=draw(_maybe(compositions())),
     )
