@@ -27,6 +27,7 @@ from psf_audit.model import (
     Assessment,
     ControlResult,
     DeploymentIdentity,
+    Earlier,
     EvidenceEntry,
     Gate,
     Source,
@@ -35,7 +36,7 @@ from psf_audit.model import (
 from psf_audit.plugins import discover
 from psf_audit.query import Bounds, Engine, Session
 from psf_audit.reading import read_bytes
-from psf_audit.standing import Current
+from psf_audit.standing import Current, changed_since
 from psf_audit.text import screened
 from psf_audit.timeline import activity_of
 
@@ -63,6 +64,14 @@ STANDING_LIMITS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """An earlier assessment of the same deployment: as it was loaded, and the file that it was loaded from."""
+
+    path: Path
+    assessment: Assessment
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What the caller decides: the day of the assessment and how it is made."""
 
@@ -74,6 +83,7 @@ class Options:
     gate: Gate | None = None
     bounds: Bounds = field(default_factory=Bounds)
     watch: Callable[[str, float | None], None] | None = None
+    baseline: Baseline | None = None
 
     def database(self) -> Database:
         """A database for large logs."""
@@ -94,13 +104,55 @@ def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
     """The assessment of a deployment whose manifest is loaded; errors as `run`."""
     rubric = rubrics.load(rubric_path(options.rubric or manifest.rubric, manifest))
     _check_references(manifest, rubric)
-    files = collection.collect(manifest, options.evidence_root, options.database())
+    files = [
+        *collection.collect(manifest, options.evidence_root, options.database()),
+        *_earlier_file(manifest, options),
+    ]
     made_of = _made_of(manifest, files)
     mark = fingerprint(*made_of)
     dataset = store.build(files, manifest.claims, _setting(manifest, rubric, mark, options.as_of))
     results, exposure, activity = _judge(rubric, dataset, manifest, options)
     work = _Work(manifest, rubric, dataset, results, mark, composition(*made_of), exposure, activity)
     return _assessment(work, options)
+
+
+def _earlier_file(manifest: Manifest, options: Options) -> Iterator[EvidenceFile]:
+    """The baseline as one more evidence file: that this deployment was assessed before is what it shows.
+
+    Raises:
+        ConfigurationError: it is of another deployment, or of a later day.
+    """
+    if options.baseline is None:
+        return
+    made, name = options.baseline.assessment, str(options.baseline.path)
+    if made.deployment.name != manifest.deployment["name"]:
+        raise ConfigurationError(
+            f"{name} is an assessment of {made.deployment.name}, not of {manifest.deployment['name']}",
+            hint="give an earlier assessment of the same deployment",
+        )
+    if made.as_of > options.as_of:
+        raise ConfigurationError(f"{name} is of {made.as_of.isoformat()}, after {options.as_of.isoformat()}")
+    file, _ = collection.read_alone(options.baseline.path, "psf-audit-assessment")
+    yield replace(file, id=f"baseline {file.path}")
+
+
+def _earlier(work: _Work, options: Options, files: Sequence[EvidenceFile]) -> Earlier | None:
+    if options.baseline is None:
+        return None
+    made = options.baseline.assessment
+    now = Current(_identity(work.manifest), work.fingerprint, screened(work.composition))
+    digest = next(file.sha256 for file in files if file.id.startswith("baseline "))
+    return Earlier(
+        source=Source("baseline", options.baseline.path.name, "", digest),
+        as_of=made.as_of,
+        release=made.deployment.release,
+        verdict=made.verdict,
+        fingerprint=made.fingerprint,
+        valid_until=made.valid_until,
+        rubric=f"{made.rubric.id}@{made.rubric.version}",
+        statuses={control.id: control.status.value for control in made.controls},
+        changes=changed_since(made, now),
+    )
 
 
 def current(manifest: Manifest, options: Options) -> Current:
@@ -399,6 +451,7 @@ def _assessment(work: _Work, options: Options) -> Assessment:
         exposure=work.exposure,
         activity=work.activity,
         composition=work.composition,
+        earlier=_earlier(work, options, work.dataset.files),
     )
     if not any(result.status is not Status.NOT_APPLICABLE for result in results):
         raise CannotAssess("no control of the rubric applies", hint="check agent.capabilities in the manifest")

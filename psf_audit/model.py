@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from psf_audit.activity import Activity
+from psf_audit.changes import Change
 from psf_audit.composition import Composition
 from psf_audit.exposure import Exposure
 
@@ -276,6 +277,24 @@ class DeploymentIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier assessment of the same deployment that this one is held against.
+
+    `statuses` are those of its controls by id; `changes` is what has changed since in what the deployment is made of.
+    """
+
+    source: Source
+    as_of: date
+    release: str
+    verdict: Verdict
+    fingerprint: str
+    valid_until: date | None
+    rubric: str
+    statuses: dict[str, str]
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """What a pipeline asks for: the least verdict, coverage and score (percent), and the statuses that must not be.
 
@@ -314,6 +333,7 @@ class Assessment:
     exposure: Exposure | None = None
     activity: Activity | None = None
     composition: Composition | None = None
+    earlier: Earlier | None = None
 
     @property
     def controls(self) -> tuple[ControlResult, ...]:

@@ -24,6 +24,7 @@ from psf_audit.exposure import sentence as bound_words
 from psf_audit.model import (
     Assessment,
     ControlResult,
+    Earlier,
     EvidenceEntry,
     Finding,
     Findings,
@@ -251,6 +252,42 @@ def _telling_rows(control: ControlResult, name: str) -> Iterator[Finding]:
             yield row
 
 
+# ------------------------------------------------------------------------------------------- since an earlier one
+
+
+def since_title(earlier: Earlier) -> str:
+    """The heading over what has changed since an earlier assessment."""
+    return f"Since the assessment of {day(earlier.as_of)} (release {earlier.release}, {earlier.verdict.label})"
+
+
+def since(assessment: Assessment, earlier: Earlier) -> tuple[str, ...]:
+    """What has changed since an earlier assessment: in the deployment, the riskier first, then in its controls."""
+    told = [f"{change.direction.label}: {change.what}" for change in earlier.changes]
+    if assessment.fingerprint == earlier.fingerprint:
+        told.append("the deployment is the one that was assessed: its fingerprint is the same")
+    else:
+        told.append("the fingerprint is another one: that assessment does not speak for this deployment")
+    if earlier.valid_until is None or earlier.valid_until < assessment.as_of:
+        told.append(f"that assessment had run out: it was {_valid_until(earlier.valid_until)}")
+    if earlier.rubric != rubric_name(assessment):
+        here = rubric_name(assessment)
+        told.append(f"it was judged by {earlier.rubric}, this one by {here}: statuses may differ by that")
+    moved = [(control, earlier.statuses.get(control.id)) for control in assessment.controls]
+    return (
+        *told,
+        *(
+            f"{control.id} {control.title}: {Status(was).label} → {control.status.label}"
+            for control, was in moved
+            if was is not None and was != control.status.value
+        ),
+    )
+
+
+def rubric_name(assessment: Assessment) -> str:
+    """`psf-agentic@1.2.0`."""
+    return f"{assessment.rubric.id}@{assessment.rubric.version}"
+
+
 # ------------------------------------------------------------------------------------------------------------ words
 
 
@@ -299,9 +336,11 @@ def verdict_symbol(verdict: Verdict) -> str:
 
 def validity(assessment: Assessment) -> str:
     """Until when the assessment holds."""
-    if assessment.valid_until is None:
-        return "valid for no day: no evidence that it could rest on"
-    return f"valid until {day(assessment.valid_until)}"
+    return _valid_until(assessment.valid_until)
+
+
+def _valid_until(last: date | None) -> str:
+    return "valid for no day: no evidence that it could rest on" if last is None else f"valid until {day(last)}"
 
 
 def passes_words(passes: bool) -> str:  # noqa: FBT001  the word for this very value

@@ -144,7 +144,7 @@ def standing_of(
         state=State.VOID if voided else State.EXPIRED if expired else State.EXPIRING if expiring else State.VALID,
         compared=current is not None,
         voided=voided,
-        changes=_changes(assessment, current) if current else (),
+        changes=changed_since(assessment, current) if current else (),
         ran_out=tuple(one for one in resting if one.of is not Rest.LOG and one.on < as_of),
         runs_out=tuple(one for one in resting if one.of is not Rest.LOG and as_of <= one.on <= soon),
         waivers=ends,
@@ -200,7 +200,8 @@ def _voided(assessment: Assessment, current: Current) -> Iterator[str]:
         yield "its fingerprint is another one: what it is made of changed"
 
 
-def _changes(assessment: Assessment, current: Current) -> tuple[Change, ...]:
+def changed_since(assessment: Assessment, current: Current) -> tuple[Change, ...]:
+    """What has changed since an assessment in what its deployment is made of, in words; empty where nothing has."""
     if assessment.fingerprint == current.fingerprint:
         return ()
     if assessment.composition is None:

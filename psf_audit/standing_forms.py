@@ -11,7 +11,7 @@ from psf_audit.rendering import day, validity
 from psf_audit.markup import escape
 from psf_audit.standing import FailOn, superseded
 from psf_audit.text import clean, plural
-from psf_audit.wire import dumps
+from psf_audit.wire import changes_out, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -115,10 +115,7 @@ def to_json(standing: Standing, fail_on: Collection[FailOn]) -> dict[str, Any]:
         "days_left": standing.days_left,
         "compared": standing.compared,
         "void": list(standing.voided),
-        "changes": [
-            {"kind": change.kind, "what": change.what, "direction": change.direction.value}
-            for change in standing.changes
-        ],
+        "changes": changes_out(standing.changes),
         "ran_out": [_runs_out(one) for one in standing.ran_out],
         "runs_out": [_runs_out(one) for one in standing.runs_out],
         "waivers": [

@@ -14,12 +14,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import assess, gate, schemas
+from psf_audit.changes import Change, Direction
 from psf_audit.errors import ConfigurationError, ExitCode, Problem
 from psf_audit.model import (
     Assessment,
     ControlResult,
     DeploymentIdentity,
     DomainResult,
+    Earlier,
     EvidenceEntry,
     Expiry,
     Finding,
@@ -77,6 +79,7 @@ def to_json(assessment: Assessment) -> dict[str, Any]:
         "exposure": exposure_out(assessment.exposure),
         "activity": activity_out(assessment.activity),
         "composition": composition_out(assessment.composition),
+        "earlier": _earlier_out(assessment.earlier),
         "gate": _gate_out(assessment),
         "waivers_ignored": assessment.waivers_ignored,
         "domains": [_domain_out(domain) for domain in assessment.domains],
@@ -84,6 +87,27 @@ def to_json(assessment: Assessment) -> dict[str, Any]:
         "waivers": [waiver_out(waiver) for waiver in assessment.waivers],
         "limits_of_assessment": list(assessment.limits_of_assessment),
     }
+
+
+def _earlier_out(earlier: Earlier | None) -> dict[str, Any] | None:
+    if earlier is None:
+        return None
+    return {
+        "source": _source_out(earlier.source),
+        "as_of": earlier.as_of.isoformat(),
+        "release": earlier.release,
+        "verdict": earlier.verdict.value,
+        "fingerprint": earlier.fingerprint,
+        "valid_until": _day_out(earlier.valid_until),
+        "rubric": earlier.rubric,
+        "statuses": dict(earlier.statuses),
+        "changes": changes_out(earlier.changes),
+    }
+
+
+def changes_out(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """What changed in what a deployment is made of."""
+    return [{"kind": change.kind, "what": change.what, "direction": change.direction.value} for change in changes]
 
 
 def _deployment_out(deployment: DeploymentIdentity) -> dict[str, Any]:
@@ -342,6 +366,23 @@ def _assessment_in(value: dict[str, Any]) -> Assessment:
         exposure=exposure_in(value["exposure"]),
         activity=activity_in(value.get("activity")),
         composition=composition_in(value.get("composition")),
+        earlier=_earlier_in(value.get("earlier")),
+    )
+
+
+def _earlier_in(value: dict[str, Any] | None) -> Earlier | None:
+    if value is None:
+        return None
+    return Earlier(
+        source=_source_in(value["source"]),
+        as_of=date.fromisoformat(value["as_of"]),
+        release=value["release"],
+        verdict=Verdict(value["verdict"]),
+        fingerprint=value["fingerprint"],
+        valid_until=_day_in(value["valid_until"]),
+        rubric=value["rubric"],
+        statuses=value["statuses"],
+        changes=tuple(Change(one["kind"], one["what"], Direction(one["direction"])) for one in value["changes"]),
     )
 
 

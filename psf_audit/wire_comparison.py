@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from psf_audit.wire import rubric_out, share_out, waiver_out
+from psf_audit.wire import changes_out, rubric_out, share_out, waiver_out
 from psf_audit.wire_exposure import bound_out
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
             "added": list(comparison.capabilities_added),
             "removed": list(comparison.capabilities_removed),
         },
-        "changes": [
-            {"kind": change.kind, "what": change.what, "direction": change.direction.value}
-            for change in comparison.changes
-        ],
+        "changes": changes_out(comparison.changes),
         "release_note": {direction.value: list(told) for direction, told in comparison.by_direction.items()},
         "domains": [_domain_out(change) for change in comparison.domains],
         "controls": [_control_out(change) for change in comparison.controls],

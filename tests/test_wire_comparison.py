@@ -93,6 +93,15 @@ def test_an_example_key_by_key() -> None:
         "exposure": {"before": None, "after": None, "grew": None},
         "fingerprint_changed": False,
         "capabilities": {"added": [], "removed": []},
+        "changes": [],
+        "release_note": {
+            "riskier": [
+                "SPEND-01 Title of SPEND-01: demonstrated → missing",
+                "the gap of SPEND-01 is waived until 2026-12-31",
+            ],
+            "look": ["AUDIT-01 Title of AUDIT-01: untested → unknown"],
+            "safer": [],
+        },
     }
     assert value["domains"][0] == {
         "id": "spend",

@@ -58,6 +58,10 @@ def assess(
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")
     ] = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="An earlier assessment (JSON) of this deployment, to tell what changed since."),
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="Engine that runs the criteria.", autocompletion=suggest.engines)
     ] = "duckdb",
@@ -67,14 +71,14 @@ def assess(
 
     What its evidence shows, control by control, and whether the gate is met.
     """
-    from psf_audit import audit, gate
+    from psf_audit import api, audit, gate
     from psf_audit import manifest as manifests
 
     loaded = manifests.load(manifest)
     home = manifest.resolve().parent
     root = folder(evidence_root or home)
     read = [*(entry.path for entry in loaded.evidence), *loaded.prompts]
-    inputs = [manifest, *(home / path for path in read), *_rubric_file(rubric)]
+    inputs = [manifest, *(home / path for path in read), *_rubric_file(rubric), *([baseline] if baseline else [])]
     reports = Reports(format_, output, inputs=inputs, force=force)
     options = audit.Options(
         as_of=day(as_of),
@@ -83,6 +87,7 @@ def assess(
         rubric=rubric,
         ignore_waivers=no_waivers,
         gate=_gate(loaded.gate, fail_on, min_score, min_coverage),
+        baseline=audit.Baseline(baseline, api.load(baseline)) if baseline else None,
     )
     with room(memory) as (bounds, watch):
         assessment = audit.assess_manifest(loaded, replace(options, bounds=bounds, watch=watch))

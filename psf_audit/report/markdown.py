@@ -32,6 +32,9 @@ def _assessment(assessment: Assessment, _view: View) -> str:
 
 def _blocks(assessment: Assessment) -> Iterator[str]:
     yield from _top(assessment)
+    if assessment.earlier is not None:
+        yield f"## {escape(rendering.since_title(assessment.earlier))}"
+        yield "\n".join(f"- {escape(sentence)}" for sentence in rendering.since(assessment, assessment.earlier))
     yield from _steps(assessment)
     if assessment.exposure is not None:
         yield "## Exposure"

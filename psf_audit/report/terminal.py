@@ -56,6 +56,9 @@ def _assessment(assessment: Assessment, view: View) -> str:
 
 def _assessment_parts(assessment: Assessment, view: View) -> list[RenderableType]:
     parts: list[RenderableType] = [_panel(assessment), _domains(assessment.domains)]
+    if assessment.earlier is not None:
+        told = rendering.since(assessment, assessment.earlier)
+        parts += [_heading(rendering.since_title(assessment.earlier)), *(_bullet(sentence) for sentence in told)]
     gaps = rendering.next_steps(assessment)
     if gaps:
         parts += _steps(gaps, assessment.domains, view)
