@@ -435,8 +435,8 @@ def compare(old: Assessment, new: Assessment) -> Comparison:
     before, after = set(old.deployment.capabilities), set(new.deployment.capabilities)
     controls = _controls(old, new, same_scoring=same)
     return Comparison(
-        before=_side(old),
-        after=_side(new),
+        before=side_of(old),
+        after=side_of(new),
         controls=controls,
         domains=_domains(old, new, same_scoring=same),
         evidence=tuple(_evidence(old.evidence, new.evidence)),
@@ -478,7 +478,8 @@ def _changes(old: Assessment, new: Assessment) -> tuple[Change, ...]:
     return changes(old.composition, new.composition)
 
 
-def _side(assessment: Assessment) -> Side:
+def side_of(assessment: Assessment) -> Side:
+    """What identifies an assessment, and its result."""
     return Side(
         tool=assessment.tool,
         as_of=assessment.as_of,
@@ -743,7 +744,7 @@ def _notes(old: Assessment, new: Assessment, controls: Sequence[ControlChange]) 
             "Both assessments name the same scoring but not the same controls: one of them is not as psf-audit wrote "
             "it, and the absence of regressions means nothing."
         )
-    yield from _about_exposure(_side(old).exposure, _side(new).exposure)
+    yield from _about_exposure(side_of(old).exposure, side_of(new).exposure)
     if old.waivers_ignored is not new.waivers_ignored:
         yield f"The {'old' if old.waivers_ignored else 'new'} assessment ignores waivers, the other one uses them."
     if old.tool != new.tool:
