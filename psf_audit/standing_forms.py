@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from psf_audit import standing as standings
 from psf_audit.changes import Direction
-from psf_audit.rendering import day, validity
 from psf_audit.markup import escape
+from psf_audit.rendering import day, validity
 from psf_audit.standing import FailOn, superseded
 from psf_audit.text import clean, plural
 from psf_audit.wire import changes_out, dumps

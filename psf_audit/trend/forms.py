@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from psf_audit import rendering
 from psf_audit.exposure import headline
+from psf_audit.markup import escape, table
 from psf_audit.model import Status
 from psf_audit.rendering import day, percentage
-from psf_audit.markup import escape, table
 from psf_audit.text import clean, plural
 
 if TYPE_CHECKING:
