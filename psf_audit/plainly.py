@@ -202,6 +202,10 @@ def _dated(control: ControlResult, assessment: Assessment) -> Iterator[Dated]:
             if row.at is not None:
                 told = f"{kind}, {row.found}" if name == "tests" and row.found else kind
                 yield Dated(row.at, told, row.what, row.source)
+    earlier = assessment.earlier
+    if earlier is not None and control.id in earlier.statuses:
+        was = Status(earlier.statuses[control.id]).label
+        yield Dated(earlier.as_of.isoformat(), "assessed", was, earlier.source)
     for entry in assessment.evidence:
         if entry.id in cited and entry.collected is not None and _DAY.fullmatch(entry.collected):
             yield Dated(entry.collected, "collected", entry.path, None)

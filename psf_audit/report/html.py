@@ -72,7 +72,7 @@ _HELPERS = (
     "collected", "exposure_headline",
     "framework", "counts_words", "effort_words", "gate_words", "gate_result", "waiver_notice", "side_words",
     "change_counts", "verdict_change", "share_change", "score_change", "passes_change", "control_change",
-    "exposure_rows", "capability_rows", "lacks", "release_note",
+    "exposure_rows", "capability_rows", "lacks", "release_note", "since", "since_title",
     "evidence_change", "waiver_change", "fingerprint_change", "rubric_change", "open_words", "status_counts",
 )  # fmt: skip
 

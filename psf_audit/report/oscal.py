@@ -3,7 +3,7 @@
 The manifest and each evidence file are observations, each control that applies is a finding, a waived gap is a risk
 with a deadline. OSCAL knows satisfied and not satisfied alone: what could not be told is not satisfied, and its reason
 says `other`; the status is in the properties. A control that does not apply is among those that were not reviewed. An
-observation that speaks for a control expires when the assessment does, which is when the first of them goes stale.
+observation expires when the first thing in it that a status rests on goes stale.
 
 Identifiers are UUIDs of version 5 made from the assessment, so that the same assessment gives the same document. Titles
 and descriptions are Markdown in OSCAL, so text in them is escaped.
@@ -20,7 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 from psf_audit import gate, notices, rendering, wire
 from psf_audit.errors import ExitCode
 from psf_audit.markup import escape
-from psf_audit.model import Status
+from psf_audit.model import Rest, Status
 from psf_audit.rendering import ReportFormat, View
 
 if TYPE_CHECKING:
@@ -150,9 +150,20 @@ class _Document:
             "relevant-evidence": [self._evidence(self.places.file(entry).uri, entry.id)],
             "collected": _moment(entry.collected or "", "00:00:00") or self.start,
         }
-        if entry.shows and self.assessment.valid_until is not None:
-            made["expires"] = f"{rendering.day(self.assessment.valid_until)}T23:59:59Z"
+        expires = self._expires(entry)
+        if expires is not None:
+            made["expires"] = f"{rendering.day(expires)}T23:59:59Z"
         return made
+
+    def _expires(self, entry: EvidenceEntry) -> date | None:
+        """When the first thing in a file that a status rests on goes stale; the assessment's day where none is kept."""
+        resting = [
+            expiry for control in self.assessment.controls for expiry in control.expiries if expiry.of is not Rest.LOG
+        ]
+        if not resting:
+            return self.assessment.valid_until if entry.shows else None
+        own = [one.on for one in resting if one.source is not None and one.source.evidence == entry.id]
+        return min(own, default=None)
 
     def gate(self) -> dict[str, Any]:
         """The gate as a finding, so that whoever counts findings comes to what the exit code says."""
