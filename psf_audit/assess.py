@@ -7,7 +7,7 @@ softens what is proven to fail, and nothing but fresh, bound, owned artifacts ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -27,7 +27,6 @@ from psf_audit.model import (
     Verdict,
     WaiverUse,
 )
-from psf_audit.text import one_line
 from psf_audit.values import day_of_milliseconds
 
 if TYPE_CHECKING:
@@ -551,81 +550,3 @@ def valid_until(results: Sequence[ControlResult], waivers: Sequence[WaiverUse], 
 def refresh_by(results: Sequence[ControlResult]) -> date | None:
     """The day by which the first log that a control rests on should be read anew."""
     return min((result.refresh_by for result in results if result.refresh_by is not None), default=None)
-
-
-# ------------------------------------------------------------------------------------------------------------ waivers
-
-WAIVABLE = frozenset({Status.MISSING, Status.UNTESTED, Status.UNDOCUMENTED})
-
-
-@dataclass(frozen=True, slots=True)
-class Waiver:
-    """A waiver as the manifest has it; it holds up to and including the day `expires`."""
-
-    control: str
-    reason: str
-    owner: str
-    approved_by: str
-    expires: date
-    source: Source
-
-
-def use_waivers(
-    waivers: Sequence[Waiver], results: Sequence[ControlResult], *, as_of: date, max_days: int
-) -> tuple[tuple[ControlResult, ...], tuple[WaiverUse, ...]]:
-    """The results with the waivers that match, and what became of every waiver; statuses never change."""
-    by_id = {result.id: result for result in results}
-    uses = [_use(waiver, by_id.get(waiver.control), as_of, max_days) for waiver in waivers]
-    matched = {use.control: use for use in uses if use.state == "matched"}
-    return tuple(_with_waiver(result, matched.get(result.id)) for result in results), tuple(uses)
-
-
-def _with_waiver(result: ControlResult, waiver: WaiverUse | None) -> ControlResult:
-    return replace(result, waiver=waiver) if waiver else result
-
-
-def _use(waiver: Waiver, result: ControlResult | None, as_of: date, max_days: int) -> WaiverUse:
-    state, note = _waiver_state(waiver, result, as_of, max_days)
-    return WaiverUse(
-        control=waiver.control,
-        state=state,
-        reason=waiver.reason,
-        owner=waiver.owner,
-        approved_by=waiver.approved_by,
-        expires=waiver.expires.isoformat(),
-        note=note,
-        source=waiver.source,
-    )
-
-
-_NOBODY = frozenset({"", "unknown"})
-
-
-def _person(name: str) -> str:
-    """A name as it is compared: case and white space do not make another person."""
-    return one_line(name).casefold()
-
-
-def _waiver_state(waiver: Waiver, result: ControlResult | None, as_of: date, max_days: int) -> tuple[str, str]:
-    """The state of a waiver and why: the first objection there is."""
-    if result is None:
-        return "invalid", f"the rubric has no control {waiver.control}"
-    objections = (
-        (_person(waiver.approved_by) in _NOBODY, "invalid", "it names nobody who approved it"),
-        (_person(waiver.owner) in _NOBODY, "invalid", "it names no owner"),
-        (_person(waiver.owner) == _person(waiver.approved_by), "invalid", "its owner approved it"),
-        (waiver.expires < as_of, "expired", f"it expired on {waiver.expires.isoformat()}: the gap is open again"),
-        (
-            (waiver.expires - as_of).days > max_days,
-            "invalid",
-            f"it runs longer than the {max_days} days that the rubric allows",
-        ),
-        (not result.status.is_gap, "unused", f"{result.id} is {result.status.label}"),
-        (
-            result.status not in WAIVABLE,
-            "invalid",
-            f"{result.id} is {result.status.label}, which nobody can waive",
-        ),
-    )
-    stays = f"covers {result.id}, which stays {result.status.label}"
-    return next(((state, note) for applies, state, note in objections if applies), ("matched", stays))

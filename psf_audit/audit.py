@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from psf_audit import __version__, advice, assess, collection
+from psf_audit import __version__, advice, assess, collection, waivers
 from psf_audit import manifest as manifests
 from psf_audit import rubric as rubrics
 from psf_audit.activity import Activity
@@ -23,6 +23,7 @@ from psf_audit.exposure import Exposure, Seen, exposure_of
 from psf_audit.facts import store
 from psf_audit.facts.fingerprint import composition, fingerprint
 from psf_audit.facts.model import Fact
+from psf_audit.facts.rows import nearest
 from psf_audit.model import (
     Assessment,
     ControlResult,
@@ -199,7 +200,8 @@ def _check_references(manifest: Manifest, rubric: Rubric) -> None:
         if rubric.control(control) is None:
             known = f"{rubric.identity.id} {rubric.identity.version}"
             hint = "psf-audit rubric list names them all"
-            problems.append(Problem(str(manifest.path), f"{known} has no control {control!r}", line, None, hint))
+            near = nearest(control, (one.id for one in rubric.controls))
+            problems.append(Problem(str(manifest.path), f"{known} has no control {control!r}{near}", line, None, hint))
     if problems:
         raise ConfigurationError(problems[0].message, problems=tuple(problems))
 
@@ -423,16 +425,18 @@ def _assessment(work: _Work, options: Options) -> Assessment:
     manifest, rubric = work.manifest, work.rubric
     results: Sequence[ControlResult] = _advised(work)
     source = Source("manifest", manifest.path.name, "", manifest.sha256)
+    deployment = _identity(manifest)
     uses: tuple[Any, ...] = ()
     if not options.ignore_waivers:
-        waivers = [_waiver(request, source) for request in manifest.waivers]
-        results, uses = assess.use_waivers(waivers, results, as_of=options.as_of, max_days=rubric.waiver_max_days)
+        given = [_waiver(request, source) for request in manifest.waivers]
+        terms = waivers.Terms(options.as_of, deployment, rubric.waiver_max_days, rubric.waiver_notice_days)
+        results, uses = waivers.use(given, results, terms)
     domains = assess.domains(rubric, results)
     verdict = assess.verdict(domains)
     assessment = Assessment(
         tool=f"psf-audit {__version__}",
         as_of=options.as_of,
-        deployment=_identity(manifest),
+        deployment=deployment,
         fingerprint=work.fingerprint,
         manifest=source,
         rubric=rubric.identity,
@@ -458,14 +462,16 @@ def _assessment(work: _Work, options: Options) -> Assessment:
     return screened(assessment)
 
 
-def _waiver(request: manifests.WaiverRequest, source: Source) -> assess.Waiver:
-    return assess.Waiver(
+def _waiver(request: manifests.WaiverRequest, source: Source) -> waivers.Waiver:
+    return waivers.Waiver(
         control=request.control,
         reason=request.reason,
         owner=request.owner,
         approved_by=request.approved_by,
         expires=request.expires,
         source=replace(source, pointer=f"line {request.line}"),
+        environment=request.environment,
+        release=request.release,
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from psf_audit.reading import Document
 
+_WILDCARDS = frozenset("*?[")
 _CLAIMS = ("limits", "gates", "boundaries", "alerts", "logs")
 
 # Where a manifest says what stands in a table; what no table here holds is shown by evidence alone.
@@ -61,7 +62,7 @@ class MissingEvidence:
 
 @dataclass(frozen=True, slots=True)
 class WaiverRequest:
-    """A waiver as written."""
+    """A waiver as written; `environment` and `release` are its scope."""
 
     control: str
     reason: str
@@ -69,6 +70,8 @@ class WaiverRequest:
     approved_by: str
     expires: date
     line: int
+    environment: str | None = None
+    release: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def _further_problems(document: Document, name: str) -> Iterator[Problem]:
             if isinstance(entry.get(key), str) and _day(entry[key]) is None:
                 yield problem((block, index, key), f"{entry[key]} is no day of the calendar")
     yield from _twice(_entries(value, "evidence"), "path", ("evidence",), problem)
-    yield from _twice(_entries(value, "waivers"), "control", ("waivers",), problem)
+    yield from _waiver_problems(_entries(value, "waivers"), problem)
     capabilities = _entries(_block(value, "agent"), "capabilities")
     yield from _twice(capabilities, "name", ("agent", "capabilities"), problem)
 
@@ -176,6 +179,28 @@ def _twice(
         if name in seen:
             yield problem((*path, index, key), f"{name!r} stands here a second time", "keep one")
         seen.add(name)
+
+
+def _waiver_problems(entries: list[tuple[int, dict[str, Any]]], problem: Any) -> Iterator[Problem]:
+    """A waiver that names more than one control, limits nothing by its scope, or repeats another one."""
+    seen: set[tuple[str, ...]] = set()
+    for index, entry in entries:
+        control, scope = entry.get("control"), _block(entry, "scope")
+        named = {name: text for name in ("environment", "release") if isinstance(text := _block(scope, name), str)}
+        for name, text in named.items():
+            if text and (not text.strip("*") if name == "release" else "*" in text):
+                message = f"{text!r} is no {name}: a scope names what it is for"
+                yield problem(("waivers", index, "scope", name), message, "leave it out to mean any")
+        if not isinstance(control, str):
+            continue
+        if _WILDCARDS.intersection(control):
+            message = f"{control!r} is no control: a waiver covers one, never all that fit a pattern"
+            yield problem(("waivers", index, "control"), message, "write one waiver for each control")
+        key = (control, *(f"{name}: {text}" for name, text in named.items()))
+        if key in seen:
+            message = f"{control!r} stands here a second time"
+            yield problem(("waivers", index, "control"), message, "keep one, or give each a scope of its own")
+        seen.add(key)
 
 
 def _day(text: str) -> date | None:
@@ -211,6 +236,7 @@ def _manifest(path: Path, sha256: str, document: Document) -> Manifest:
                 approved_by=entry["approved_by"],
                 expires=date.fromisoformat(entry["expires"]),
                 line=document.position(("waivers", index)).line,
+                **entry.get("scope", {}),
             )
             for index, entry in enumerate(value.get("waivers", []))
         ),

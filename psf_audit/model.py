@@ -129,7 +129,10 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class WaiverUse:
-    """A waiver as an assessment found it: matched, unused, expired or invalid, and why."""
+    """A waiver as an assessment found it: matched, unused, expired or invalid, and why.
+
+    `environment` and `release` are its scope, None where it has none; `expires_soon` is said of matched ones only.
+    """
 
     control: str
     state: str
@@ -139,6 +142,9 @@ class WaiverUse:
     expires: str
     note: str
     source: Source
+    environment: str | None = None
+    release: str | None = None
+    expires_soon: bool = False
 
 
 class Rest(StrEnum):

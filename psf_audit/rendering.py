@@ -375,10 +375,23 @@ def waiver_notice(assessment: Assessment) -> str | None:
     """What a reader must know about waivers before anything else."""
     if assessment.waivers_ignored:
         return "The waivers of the manifest were ignored, as asked."
-    matched = [waiver.control for waiver in assessment.waivers if waiver.state == "matched"]
-    if not matched:
-        return None
-    return f"{plural(len(matched), 'waiver')} in force: {', '.join(matched)}. Status and score do not change by it."
+    told = []
+    matched = [waiver for waiver in assessment.waivers if waiver.state == "matched"]
+    if matched:
+        named = ", ".join(waiver.control for waiver in matched)
+        told.append(f"{plural(len(matched), 'waiver')} in force: {named}. Status and score do not change by it.")
+    soon = [f"{waiver.control} on {waiver.expires}" for waiver in matched if waiver.expires_soon]
+    if soon:
+        told.append(f"Expiring soon: {', '.join(soon)}.")
+    gaps = {control.id for control in assessment.controls if control.status.is_gap}
+    expired = [waiver for waiver in assessment.waivers if waiver.state == "expired" and waiver.control in gaps]
+    if expired:
+        named = ", ".join(f"{waiver.control} on {waiver.expires}" for waiver in expired)
+        told.append(f"Expired, so that the gap is open again: {named}.")
+    others = [f"{one.control} ({one.state})" for one in assessment.waivers if one.state in {"invalid", "unused"}]
+    if others:
+        told.append(f"Not in force: {', '.join(others)}.")
+    return " ".join(told) or None
 
 
 def quantities(finding: Finding) -> str:

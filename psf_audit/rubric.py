@@ -22,6 +22,7 @@ from psf_audit.reading import decode, parse_yaml, read_bytes
 if TYPE_CHECKING:
     from psf_audit.reading import Document
 
+NOTICE_DAYS = 30
 CRITERIA = ("applies_when", "claims", "shows", "lacks", "breaks")
 _SPEC = re.compile(r"(?P<id>[a-z][a-z0-9-]*)(?:@(?P<version>\d+(?:\.\d+){0,2}))?\Z")
 _SCORING_KEYS = (
@@ -98,6 +99,7 @@ class Rubric:
     frameworks: dict[str, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     path: str = ""
+    waiver_notice_days: int = NOTICE_DAYS
 
     def control(self, control_id: str) -> Control | None:
         """The control of that id, if the rubric has it."""
@@ -212,6 +214,7 @@ def _rubric(document: Document, name: str) -> Rubric:
             for index, control in enumerate(value["controls"])
         ),
         waiver_max_days=value["waivers"]["max_days"],
+        waiver_notice_days=value["waivers"].get("notice_days", NOTICE_DAYS),
         frameworks={key: entry["title"] for key, entry in value["frameworks"].items()},
         limits=tuple(value.get("limits", ())),
         path=name,

@@ -255,6 +255,8 @@ def waiver_out(waiver: WaiverUse) -> dict[str, Any]:
         "expires": waiver.expires,
         "note": waiver.note,
         "source": _source_out(waiver.source),
+        "scope": {"environment": waiver.environment, "release": waiver.release},
+        "expires_soon": waiver.expires_soon,
     }
 
 
@@ -474,4 +476,6 @@ def _source_in(value: dict[str, Any]) -> Source:
 
 
 def _waiver_in(value: dict[str, Any]) -> WaiverUse:
-    return WaiverUse(**{**value, "source": _source_in(value["source"])})
+    """What earlier versions did not write is a waiver without a scope."""
+    own = {name: value[name] for name in value if name != "scope"}
+    return WaiverUse(**{**own, "source": _source_in(value["source"])}, **value.get("scope", {}))

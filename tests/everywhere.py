@@ -198,6 +198,14 @@ def fill(deployment: Deployment, text: str) -> None:
     manifest["people"].append({"name": text, "role": "deputy", "contact": text})
     manifest["agent"]["capabilities"].append({"name": text, "cost": "unknown", "via": text})
     manifest["waivers"] = [
-        {"control": "SPEND-02", "reason": text, "owner": text, "approved_by": "B", "expires": "2026-12-01"}
+        {"control": "SPEND-02", "reason": text, "owner": text, "approved_by": "B", "expires": "2026-12-01"},
+        {
+            "control": "SPEND-02",
+            "reason": text,
+            "owner": "A",
+            "approved_by": text,
+            "expires": "2026-12-01",
+            "scope": {"release": f"{text}.0"},
+        },
     ]
     manifest["evidence"].append({"missing": text, "would_show": ["SPEND-03"]})

@@ -91,6 +91,9 @@ WAIVERS = st.builds(
     expires=texts(),
     note=texts(),
     source=SOURCES,
+    environment=_maybe(texts()),
+    release=_maybe(texts()),
+    expires_soon=st.booleans(),
 )
 ENTRIES = st.builds(
     EvidenceEntry,

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from psf_audit import assess
-from psf_audit.assess import Waiver
 from psf_audit.model import ControlResult, DomainResult, Expiry, Rest, Severity, Status, Verdict
 from psf_audit.query import Answer, Answers
 from psf_audit.rubric import Domain, Rubric
@@ -595,69 +594,3 @@ def test_domains_are_those_of_the_rubric_in_its_order() -> None:
     )
     made = assess.domains(rubric, [result(Status.DEMONSTRATED)])
     assert [(one.id, one.passes, len(one.controls)) for one in made] == [("b", False, 0), ("spend", True, 1)]
-
-
-# -------------------------------------------------------------------------------------------------------------- waivers
-
-
-def waiver(**given: Any) -> Waiver:
-    values: dict[str, Any] = {
-        "control": "SPEND-01", "reason": "soon", "owner": "R. Okafor", "approved_by": "M. Lindqvist",
-        "expires": date(2026, 12, 31), "source": SOURCE,
-    }  # fmt: skip
-    return Waiver(**{**values, **given})
-
-
-def used(status_: Status = Status.MISSING, max_days: int = 90, **given: Any) -> tuple[str, str]:
-    """The state of a waiver of a control that has a status, and why."""
-    _, (use,) = assess.use_waivers([waiver(**given)], [result(status_)], as_of=AS_OF, max_days=max_days)
-    return use.state, use.note
-
-
-@pytest.mark.parametrize(
-    ("status_", "state"),
-    [
-        (Status.MISSING, "matched"),
-        (Status.UNTESTED, "matched"),
-        (Status.UNDOCUMENTED, "matched"),
-        (Status.CONTRADICTED, "invalid"),
-        (Status.UNKNOWN, "invalid"),
-        (Status.DEMONSTRATED, "unused"),
-        (Status.NOT_APPLICABLE, "unused"),
-    ],
-)
-def test_what_can_be_waived(status_: Status, state: str) -> None:
-    assert used(status_)[0] == state
-
-
-@pytest.mark.parametrize(
-    ("given", "state", "note"),
-    [
-        ({}, "matched", "covers SPEND-01, which stays missing"),
-        ({"control": "SPEND-99"}, "invalid", "the rubric has no control SPEND-99"),
-        ({"approved_by": "R. Okafor"}, "invalid", "its owner approved it"),
-        ({"approved_by": " r.  OKAFOR "}, "invalid", "its owner approved it"),
-        ({"approved_by": " "}, "invalid", "it names nobody who approved it"),
-        ({"approved_by": "unknown"}, "invalid", "it names nobody who approved it"),
-        ({"owner": "Unknown"}, "invalid", "it names no owner"),
-        ({"expires": AS_OF}, "matched", "covers SPEND-01"),
-        ({"expires": ago(1)}, "expired", "it expired on 2026-11-21: the gap is open again"),
-        ({"expires": AS_OF + timedelta(days=90)}, "matched", "covers SPEND-01"),
-        ({"expires": AS_OF + timedelta(days=91)}, "invalid", "it runs longer than the 90 days that the rubric allows"),
-    ],
-)
-def test_the_state_of_a_waiver(given: dict[str, Any], state: str, note: str) -> None:
-    found, why = used(**given)
-    assert found == state
-    assert note in why
-
-
-def test_only_a_matched_waiver_reaches_its_control_and_it_changes_nothing_else() -> None:
-    before = [result(Status.MISSING), result(Status.MISSING, id_="SPEND-02")]
-    given = [waiver(), waiver(control="SPEND-02", expires=ago(1))]
-    after, uses = assess.use_waivers(given, before, as_of=AS_OF, max_days=90)
-    assert [one.waiver is not None for one in after] == [True, False]
-    assert [(one.status, one.reason) for one in after] == [(one.status, one.reason) for one in before]
-    assert [use.state for use in uses] == ["matched", "expired"]
-    assert assess.domain_score(after) == assess.domain_score(before)
-    assert assess.coverage(after) == assess.coverage(before)

@@ -23,6 +23,7 @@ from psf_audit import manifest as manifests
 from psf_audit.model import ControlResult, Gate, Severity, Status, Verdict
 from psf_audit.query import Answer, Answers
 from psf_audit.rubric import Rubric
+from psf_audit.waivers import Terms, Waiver, use
 from tests import deployments, dossiers, samples
 from tests.deployments import AS_OF, DAY, IDS, Deployment
 from tests.dossiers import CLAIM, LOGGED, OTHER, SHOWN, STALE, ago, at, document, gap, judged, tried
@@ -214,29 +215,46 @@ def verdict(results: Iterable[ControlResult]) -> Verdict:
 
 
 @st.composite
-def waivers(draw: st.DrawFn) -> list[assess.Waiver]:
+def waivers(draw: st.DrawFn) -> list[Waiver]:
     ids = draw(st.sets(st.integers(0, 8), max_size=6))
     return [
-        assess.Waiver(
+        Waiver(
             control=f"{prefix}-{number:02}",
             reason="r",
             owner=draw(st.sampled_from(["A", "B"])),
             approved_by="B",
             expires=AS_OF + timedelta(days=draw(st.sampled_from([-1, 0, 90, 91]))),
             source=dossiers.SOURCE,
+            environment=draw(st.sampled_from([None, "production", "staging"])),
+            release=draw(st.sampled_from([None, "2.*", "1.*"])),
         )
         for number in sorted(ids)
         for prefix in ("SPEND", "CHECK")
     ]
 
 
+TERMS = Terms(AS_OF, samples.DEPLOYMENT, max_days=90, notice_days=30)
+BETTER = [Verdict.NOT_READY, Verdict.INCOMPLETE, Verdict.READY_WITH_WAIVERS, Verdict.READY]
+
+
+@given(RESULTS, waivers(), st.data())
+def test_a_waiver_more_earns_ready_with_waivers_at_most_and_one_less_gains_nothing(
+    results: list[ControlResult], given_: list[Waiver], data: st.DataObject
+) -> None:
+    kept = [one for one in given_ if data.draw(st.booleans())]
+    without, fewer, more = (verdict(use(some, results, TERMS)[0]) for some in ([], kept, given_))
+    assert BETTER.index(without) <= BETTER.index(fewer) <= BETTER.index(more)
+    assert more is without or BETTER.index(more) <= BETTER.index(Verdict.READY_WITH_WAIVERS)
+
+
 @given(RESULTS, waivers())
 def test_waivers_change_no_status_score_or_coverage_and_never_make_it_ready(
-    results: list[ControlResult], given_: list[assess.Waiver]
+    results: list[ControlResult], given_: list[Waiver]
 ) -> None:
     """All that a waiver can do is to turn not ready, or incomplete, into ready with waivers or incomplete."""
-    after, uses = assess.use_waivers(given_, results, as_of=AS_OF, max_days=90)
-    assert [replace(one, waiver=None) for one in after] == results
+    after, uses = use(given_, results, TERMS)
+    assert [replace(one, waiver=None, reason="") for one in after] == [replace(one, reason="") for one in results]
+    assert all(new.reason.startswith(old.reason) for new, old in zip(after, results, strict=True))
     assert assess.domain_score(after) == assess.domain_score(results)
     assert assess.coverage(after) == assess.coverage(results)
     assert len(uses) == len(given_)
@@ -247,13 +265,13 @@ def test_waivers_change_no_status_score_or_coverage_and_never_make_it_ready(
 
 @given(RESULTS, waivers(), st.integers(0, 7))
 def test_to_know_less_of_one_control_is_never_accepted_instead(
-    results: list[ControlResult], given_: list[assess.Waiver], number: int
+    results: list[ControlResult], given_: list[Waiver], number: int
 ) -> None:
     """Turning a status into unknown never makes a deployment pass that did not, waivers included."""
     index = number % len(results)
     hidden = [replace(one, status=Status.UNKNOWN) if n == index else one for n, one in enumerate(results)]
-    before, _ = assess.use_waivers(given_, results, as_of=AS_OF, max_days=90)
-    after, _ = assess.use_waivers(given_, hidden, as_of=AS_OF, max_days=90)
+    before, _ = use(given_, results, TERMS)
+    after, _ = use(given_, hidden, TERMS)
     assert verdict(after) not in ACCEPTED or verdict(before) in ACCEPTED
 
 
