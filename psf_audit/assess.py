@@ -14,6 +14,7 @@ from fractions import Fraction
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from psf_audit.facts.model import SPOT_CHECK
 from psf_audit.model import (
     ControlResult,
     DomainResult,
@@ -288,6 +289,7 @@ class _Judge:
         by_hand = row["basis"] == "record"
         checks = (
             (row["outcome"] != "passed", f"the newest result of {name} is {row['outcome']}"),
+            (row["suite"] == SPOT_CHECK, f"{name} looked at evidence, and tried nothing"),
             (not row["bound"], f"{name} does not name this release"),
             (age is None, f"{name} has no date"),
             (age is not None and age > self.control.tested.max_age_days, f"{name} is older than the rubric allows"),

@@ -24,6 +24,7 @@ from psf_audit.cli import (
     replay,
     report,
     rubric,
+    sample,
     schema,
     status,
     verify,
@@ -64,6 +65,7 @@ app.command(name="exposure")(exposure.exposure)
 app.command(name="replay")(replay.replay)
 app.command(name="normalize")(normalize.normalize)
 app.command(name="status")(status.status)
+app.command(name="sample")(sample.sample)
 app.command(name="report")(report.report)
 app.command(name="questions")(questions.questions)
 app.command(name="attest")(attest.attest)

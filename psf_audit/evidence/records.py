@@ -8,6 +8,11 @@ those rows, their `subject` is the name.
 In `fields` of the table, `true` is the key alone, a list is the key with each of its items (`covers=alerts,
 covers=budgets`), and what is false or null is left out, so that looking for a word never finds its denial.
 `events` counts as a field: how many events the record names.
+
+`spot_check` is a record: somebody looked at one row of an assessment by hand. Its decision goes to the tests as well,
+as a review: refuted is a failure of each control that it names, which only a later `confirmed` of the same subject
+takes back. Confirmed is no test that the control works, and never counts as one. Where what was looked at spoke against
+the control (`part: breaks` or `part: absent` among its fields), it is a record alone.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from psf_audit.artifact import Artifact, EvidenceFormat
 from psf_audit.errors import Unreadable
-from psf_audit.facts.model import Fact, Gap, Item
+from psf_audit.facts.model import SPOT_CHECK, Fact, Gap, Item
 from psf_audit.facts.rows import nearest, row_facts, row_problems
 from psf_audit.facts.tables import TABLES
 from psf_audit.values import amount, day_of, midnight
@@ -31,6 +36,7 @@ _SCHEMA = "psf-audit/records/1"
 _RECORDS = (
     "sign_off", "estimate", "review", "incident", "reconciliation", "register", "handoff", "certificate", "assessment",
     "edge_case", "design_review", "first_commit", "schedule", "bill", "credential", "log_sink", "alert_rule",
+    "spot_check",
 )  # fmt: skip
 _TESTS = {"drill": "drill", "test": "functional"}
 KINDS = (*_RECORDS, *_TESTS)
@@ -38,6 +44,8 @@ _ALSO = {"credential": ("credentials", "name"), "log_sink": ("logs", "sink"), "a
 _DAY_MS = 86_400_000
 _DATE_LENGTH = len("2026-11-20")
 _VERDICTS = ("failed", "worked")
+_LOOKED = ("confirmed", "refuted", "could_not_tell")
+_AGAINST = ("part=breaks", "part=absent")
 
 # Keys of a record that are text columns, by the column; and the others.
 _TEXTS = {
@@ -98,18 +106,25 @@ class _Record:
                 "record without a date: `at` must be a date or a time with zone, in the years 2000 to 2100", "at"
             )
             return
-        for key in record:
-            if key not in _KEYS:
-                self._lose(f"`{key}` is not a key of a record{nearest(key, _KEYS)}", key)
+        self._lose_unknown_keys(record)
         texts = {column: self._text(key) for key, column in _TEXTS.items()}
         release = texts.pop("release")
         values = {"at_ms": at_ms, **texts}
         make = self._test if kind in _TESTS else self._record
-        for own in make(kind, values):
+        made = list(make(kind, values))
+        for own in made:
             yield Fact(self.table, self._place(), own, "record", day, release)
+        if kind == "spot_check":
+            for own in self._reviews(made):
+                yield Fact("tests", self._place(), own, "record", day, release)
         if kind in _ALSO:
             for own in self._also(kind, texts["subject"]):
                 yield Fact(_ALSO[kind][0], self._place("fields"), own, "record", day, release)
+
+    def _lose_unknown_keys(self, record: dict[str, Any]) -> None:
+        for key in record:
+            if key not in _KEYS:
+                self._lose(f"`{key}` is not a key of a record{nearest(key, _KEYS)}", key)
 
     def _record(self, kind: str, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         values |= {
@@ -119,6 +134,8 @@ class _Record:
             "amount_usd": self._amount(),
             "fields": self._fields(),
         }
+        if kind == "spot_check":
+            values["decision"] = self._looked(values)
         for control, verdict in self._controls(incident=kind == "incident"):
             decision = verdict or values["decision"]
             if kind == "incident" and decision not in _VERDICTS:
@@ -144,6 +161,36 @@ class _Record:
         }
         for control, _ in self._controls(incident=False):
             yield {**test, "control": control}
+
+    def _looked(self, values: dict[str, Any]) -> str | None:
+        """How a spot check ended; nobody in particular can refute, and cannot confirm."""
+        decision: str | None = values["decision"]
+        if decision not in _LOOKED:
+            self._lose(f"a spot check must say one of {', '.join(_LOOKED)}", "decision")
+            return None
+        if decision == "confirmed" and values["person"] is None:
+            self._lose("a spot check that confirms must say who looked", "by")
+            return None
+        return decision
+
+    def _reviews(self, made: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """What a spot check says of each control that it names, as the result of a test; `made` are its records."""
+        outcome = {"confirmed": "passed", "refuted": "failed"}.get(made[0]["decision"] or "")
+        if outcome is None or set(_AGAINST) & set((made[0]["fields"] or "").split(", ")):
+            return
+        if outcome == "failed" and made[0]["control"] is None:
+            self.gaps.append(Gap("lossy", "a spot check that refutes names no control", "tests", self._place()))
+        for record in made:
+            if record["control"] is not None:
+                yield {
+                    "suite": SPOT_CHECK,
+                    "name": f"{SPOT_CHECK} of {record['subject'] or f'record {self.index + 1}'}",
+                    "how": "review",
+                    "outcome": outcome,
+                    "adversarial": False,
+                    "link": "artifact",
+                    **{column: record[column] for column in ("at_ms", "person", "org", "control")},
+                }
 
     def _also(self, kind: str, subject: str | None) -> Iterator[dict[str, Any]]:
         """What a record of a credential, log sink or alert rule says of it, as values of that table."""
@@ -255,6 +302,7 @@ RECORDS = EvidenceFormat(
     stack="psf-audit",
     reads=(
         "dated records: sign-offs, estimates, reviews, incidents, reconciliations, bills, handoffs, certificates",
+        "spot checks: what a second person found who looked at a row of an assessment by hand",
         "drills and tests written down by hand, with the run in the log that they exercised",
     ),
     proves=(

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 
+# The suite of results that say what somebody found who looked at evidence by hand: such a look is no test.
+SPOT_CHECK = "spot check"
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One row of an evidence table, as read.
