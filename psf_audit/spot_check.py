@@ -1,7 +1,7 @@
 """Which rows of an assessment a second person should look at by hand. Pure: an assessment, its digest and a seed.
 
 A weight says how much a wrong row would cost. It is a product of powers of two, so there are few different weights.
-Among rows of one weight every choice is equally likely: the chance to miss what is wrong there is hypergeometric, exact.
+Among rows of one weight every choice is equally likely: the chance to miss what is wrong there is hypergeometric.
 
 The draw needs nothing but SHA-256, so any other program can repeat it. The rows stand in the order of the assessment.
 For the draws 1, 2, 3 ... take the digest of `psf-audit/sample/1 ASSESSMENT SEED DRAW ATTEMPT` as a number, with the

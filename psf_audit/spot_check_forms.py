@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from psf_audit import rendering
 from psf_audit.model import percent
-from psf_audit.report.markdown import code, escape, table
+from psf_audit.markup import code, escape, table
 from psf_audit.spot_check import Part
 from psf_audit.text import clean, one_line, plural
 from psf_audit.wire import dumps, share_out
@@ -32,8 +32,6 @@ _CLAIMED = {
     Part.TEST: "a test of it",
     Part.DOCUMENT: "describes it",
     Part.BREAKS: "contradicts it",
-    Part.ABSENT: "nothing in the evidence shows it",
-    Part.NOT_APPLICABLE: "it does not apply",
 }
 _LOOK = {
     Part.SHOWS: "Open the file at that place. Does it say so, of this release, and is it what runs there?",
@@ -86,8 +84,9 @@ class Worksheet:
 
 def claimed(row: Row) -> str:
     """What a row is said to be, in one line."""
-    said = rendering.sentence(row.finding) if row.finding is not None else row.control.reason
-    return f"{_CLAIMED[row.part]}: {said}"
+    if row.finding is None:
+        return f"it is {row.control.status.label}: {row.control.reason}"
+    return f"{_CLAIMED[row.part]}: {rendering.sentence(row.finding)}"
 
 
 def _place(row: Row) -> str:
@@ -108,16 +107,15 @@ def head(sheet: Worksheet) -> tuple[str, ...]:
     """What the sample is of, who must not check it, and what it can tell."""
     made, of = sheet.sample, sheet.sample.assessment.deployment
     people = ", ".join(f"{name} ({role})" for role, name in _named(sheet))
-    day, verdict = rendering.day(made.assessment.as_of), made.assessment.verdict.label
-    left_out = (
-        f" {plural(made.not_kept, 'more row')} counted and not kept there cannot be drawn." if made.not_kept else ""
-    )
+    of_day, verdict = rendering.day(made.assessment.as_of), made.assessment.verdict.label
+    left_out = f" {plural(made.not_kept, 'more row')}, counted there and not kept, cannot be drawn."
+    not_for = f", so not for {people}" if people else ""
     return (
-        f"{of.name} {of.release} in {of.environment}, as of {day}: {verdict}.",
+        f"{of.name} {of.release} in {of.environment}, as of {of_day}: {verdict}.",
         f"Assessment sha256 {made.digest}, seed {made.seed}.",
-        f"{len(made.drawn)} of {plural(made.row_count, 'row')}, with {percent(made.share)}% of the weight.{left_out}",
-        f"For somebody who wrote none of the evidence and did not make the assessment{', so not for ' if people else ''}"
-        f"{people}.",
+        f"{len(made.drawn)} of {plural(made.row_count, 'row')}, with {percent(made.share)}% of the weight."
+        + (left_out if made.not_kept else ""),
+        f"For somebody who wrote none of the evidence and did not make the assessment{not_for}.",
     )
 
 

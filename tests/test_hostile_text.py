@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from psf_audit.cli import main
+from psf_audit.cli import main, sample
 from psf_audit.plugins import discover
+from psf_audit.reading import parse_yaml
 from psf_audit.rendering import ReportFormat
 from tests.deployments import AS_OF, IDS, Deployment, guarded
 from tests.everywhere import FILES, fill
@@ -205,6 +206,26 @@ def test_it_is_inert_in_messages(deployment: Deployment, text: str, capsys: pyte
     main.run(["assess", str(deployment.folder / f"{name}.yaml")])
     printed = capsys.readouterr()
     assert not ACTIVE.search(printed.out + printed.err)
+
+
+@pytest.mark.parametrize("text", [*TEXTS, ALL])
+def test_it_is_inert_in_every_worksheet(deployment: Deployment, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(deployment, text)
+    reports(deployment)
+    capsys.readouterr()
+    printed = {}
+    for name in sample.forms():
+        assert main.run(["sample", str(deployment.folder / "json"), "--seed", "1", "--count", "1000", "-f", name]) == 0
+        printed[name], told = capsys.readouterr()
+        assert not ACTIVE.search(printed[name] + told), name
+    rows = len(json.loads(printed["json"])["drawn"])
+    records = parse_yaml(printed["records"]).value["records"]
+    assert len(records) == rows
+    assert all(record.keys() == records[0].keys() for record in records)
+    keeps_its_columns(printed["markdown"])
+    prose = CODE.sub("", printed["markdown"]).replace("<!-- -->", "")
+    assert TAG.findall(prose) == []
+    assert not re.search(r"(?<!\\)\]\((?:javascript|https://evil)", prose)
 
 
 @pytest.mark.parametrize("format_", ["markdown", "terminal"])

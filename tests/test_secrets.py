@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from psf_audit import attestation
-from psf_audit.cli import main
+from psf_audit.cli import main, sample
 from psf_audit.facts.tables import TABLES, ColumnType
 from psf_audit.plugins import discover
 from psf_audit.rendering import ReportFormat
@@ -118,6 +118,26 @@ def test_no_attestation_or_redacted_pack_holds_it(
     with zipfile.ZipFile(files.path("pack.zip")) as archive:
         packed = [archive.read(name).decode() for name in archive.namelist()]
     assert leaks("".join([printed.out, printed.err, *signed, *packed])) == []
+
+
+@pytest.mark.parametrize("kind", TELLING)
+def test_no_worksheet_holds_it(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where somebody put it into the file of the assessment by hand."""
+    monkeypatch.setenv("COLUMNS", "4000")
+    fill(deployment, TELLING[kind])
+    made = deployment.folder / "assessment.json"
+    assert deployment.run("-o", f"json={made}") in {1, 3}
+    value = json.loads(made.read_text())
+    for domain in value["domains"]:
+        for control in domain["controls"]:
+            control["reason"] = control["title"] = TELLING[kind]
+    made.write_text(json.dumps(value))
+    for name in sample.forms():
+        assert main.run(["sample", str(made), "--seed", "1", "--count", "1000", "-f", name]) == 0
+    printed = capsys.readouterr()
+    assert leaks(printed.out + printed.err) == []
 
 
 @pytest.mark.parametrize("kind", TELLING)

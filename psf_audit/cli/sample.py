@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli.assess import folder
-from psf_audit.cli.output import OutputOption, Outputs
-from psf_audit.errors import CannotAssess, ConfigurationError, IntegrityError
+from psf_audit.cli.output import ForceOption, OutputOption, Outputs
+from psf_audit.errors import CannotAssess, ConfigurationError, IntegrityError, Problem, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,13 +39,13 @@ def sample(
         typer.Option("--format", "-f", metavar="FORMAT", help="What to print: terminal, markdown, json or records."),
     ] = "terminal",
     output: OutputOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Draw rows of an assessment that a second person checks by hand.
 
     What matters most is drawn most. The same seed and assessment draw the same rows, on any machine.
     """
-    from psf_audit import spot_check, spot_check_forms
-    from psf_audit.cli import stored
+    from psf_audit import api, spot_check, spot_check_forms
 
     if seed < 0:
         raise ConfigurationError(f"--seed {seed} cannot apply", hint="give a whole number, 0 or more")
@@ -53,19 +53,20 @@ def sample(
         raise ConfigurationError(f"--count {count} cannot apply", hint=f"give a number, 1 to {COUNTS[-1]}")
     inputs = [assessment, *([manifest] if manifest is not None else [])]
     written = [*(output or ()), *([f"records={record}"] if record is not None else [])]
-    outputs = Outputs(_forms(), format_, written, inputs)
-    made = stored.load(assessment)
+    outputs = Outputs(forms(), format_, written, inputs, force=force)
+    made = api.load(assessment)
     if not made.controls:
         raise CannotAssess("there is nothing to draw from: the assessment has no control")
     drawn = spot_check.sample(made, _digest(assessment), seed=seed, count=count)
-    root = _root(made, manifest, evidence_root)
+    where = _where(made, manifest, evidence_root)
     sources = {row.source.path: row.source for row in drawn.drawn if row.source is not None}
-    files = _at_hand(sources.values(), root) if root is not None else {}
+    files = _at_hand(sources.values(), *where) if where is not None else {}
     outputs.deliver(lambda render, view: render(spot_check_forms.Worksheet(drawn, files), view))
     _refuse(files)
 
 
-def _forms() -> dict[str, Callable[[Worksheet, View], str]]:
+def forms() -> dict[str, Callable[[Worksheet, View], str]]:
+    """What a worksheet can be written as."""
     from psf_audit import spot_check_forms
 
     return {
@@ -85,31 +86,35 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _root(made: Assessment, manifest: Path | None, evidence_root: Path | None) -> Path | None:
-    """Where evidence is looked for: the folder that is named, else that of the manifest; None where neither is.
+def _where(made: Assessment, manifest: Path | None, evidence_root: Path | None) -> tuple[Path, Path] | None:
+    """What paths of evidence begin at, and the folder that they may not leave; None where nothing says where to look.
 
     Raises:
-        ConfigurationError: the folder is none.
+        ConfigurationError: the folder is none, or the manifest cannot be read.
         IntegrityError: the manifest is not the one that was assessed.
     """
     if manifest is None:
-        return folder(evidence_root) if evidence_root is not None else None
-    if _digest(manifest) != made.manifest.sha256:
+        return (folder(evidence_root), evidence_root) if evidence_root is not None else None
+    try:
+        digest = _digest(manifest)
+    except Unreadable as error:
+        problem = Problem(str(manifest), error.message, error.line, error.column, error.hint)
+        raise ConfigurationError(str(problem), problems=(problem,)) from error
+    if digest != made.manifest.sha256:
         raise IntegrityError(f"{manifest} is not the manifest that was assessed: its digest differs")
-    return folder(evidence_root or manifest.resolve().parent)
+    home = manifest.resolve().parent
+    return home, folder(evidence_root or home)
 
 
-def _at_hand(sources: Iterable[Source], root: Path) -> Mapping[str, AtHand]:
+def _at_hand(sources: Iterable[Source], base: Path, bound: Path) -> Mapping[str, AtHand]:
     """By path: whether the file is there as it was assessed; a folder of logs is not compared."""
     from psf_audit.collection import confined
-    from psf_audit.errors import Unreadable
     from psf_audit.spot_check_forms import AtHand
 
     found: dict[str, AtHand] = {}
-    base = root.resolve()
     for source in sources:
         try:
-            path = confined(source.path, base, base)
+            path = confined(source.path, base.resolve(), bound.resolve())
             if path.is_dir():
                 found[source.path] = AtHand.NOT_COMPARED
             else:
