@@ -660,7 +660,7 @@ def _domain(
 # ----------------------------------------------------------------------------------------------- evidence and waivers
 
 _EVIDENCE_FIELDS = ("collected", "release", "produced_by", "format", "problem")
-_WAIVER_FIELDS = ("state", "expires", "owner", "approved_by", "reason")
+_WAIVER_FIELDS = ("state", "expires", "owner", "approved_by", "reason", "scope")
 
 
 def _evidence(old: Sequence[EvidenceEntry], new: Sequence[EvidenceEntry]) -> Iterator[EvidenceChange]:

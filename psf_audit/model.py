@@ -146,6 +146,12 @@ class WaiverUse:
     release: str | None = None
     expires_soon: bool = False
 
+    @property
+    def scope(self) -> str:
+        """Where it holds: `environment production, release 2.4.*`, or `anywhere`."""
+        named = (("environment", self.environment), ("release", self.release))
+        return ", ".join(f"{name} {value}" for name, value in named if value is not None) or "anywhere"
+
 
 class Rest(StrEnum):
     """What a status rests on for a time."""

@@ -10,8 +10,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import rendering
-from psf_audit.model import percent
 from psf_audit.markup import code, escape, table
+from psf_audit.model import percent
 from psf_audit.spot_check import Part
 from psf_audit.text import clean, one_line, plural
 from psf_audit.wire import dumps, share_out

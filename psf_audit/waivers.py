@@ -90,7 +90,8 @@ def _why_not(one: WaiverUse) -> str:
     """Beside a gap: why a waiver of it does not hold."""
     if one.state == "expired":
         return f"the waiver of it expired on {one.expires}"
-    return f"the waiver of it is {one.state}: {one.note}"
+    # A gap leaves a waiver unused only where the waiver is for something else, and its note says what for.
+    return f"the waiver of it is {one.note if one.state == 'unused' else f'{one.state}: {one.note}'}"
 
 
 def _use(waiver: Waiver, result: ControlResult | None, terms: Terms) -> WaiverUse:
@@ -98,7 +99,7 @@ def _use(waiver: Waiver, result: ControlResult | None, terms: Terms) -> WaiverUs
     left = (waiver.expires - terms.as_of).days
     soon = state == "matched" and left <= terms.notice_days
     notes = (note, _time_left(left) if soon else "", _about_approver(waiver.approved_by, terms.deployment))
-    return WaiverUse(
+    made = WaiverUse(
         control=waiver.control,
         state=state,
         reason=waiver.reason,
@@ -111,6 +112,8 @@ def _use(waiver: Waiver, result: ControlResult | None, terms: Terms) -> WaiverUs
         release=waiver.release,
         expires_soon=soon,
     )
+    limited = state == "matched" and made.scope != "anywhere"
+    return replace(made, note=f"{made.note}; only for {made.scope}") if limited else made
 
 
 def _time_left(days: int) -> str:
@@ -123,9 +126,9 @@ def _state(waiver: Waiver, result: ControlResult | None, terms: Terms) -> tuple[
         return "invalid", f"the rubric has no control {waiver.control}"
     outside = _outside(waiver, terms.deployment)
     objections = (
-        (person(waiver.approved_by) in _NOBODY, "invalid", "it names nobody who approved it"),
-        (person(waiver.owner) in _NOBODY, "invalid", "it names no owner"),
-        (person(waiver.owner) == person(waiver.approved_by), "invalid", "its owner approved it"),
+        (_person(waiver.approved_by) in _NOBODY, "invalid", "it names nobody who approved it"),
+        (_person(waiver.owner) in _NOBODY, "invalid", "it names no owner"),
+        (_person(waiver.owner) == _person(waiver.approved_by), "invalid", "its owner approved it"),
         (outside is not None, "unused", f"out of its scope: {outside}"),
         (waiver.expires < terms.as_of, "expired", _expired(waiver, result)),
         (
@@ -168,16 +171,16 @@ def _fits(pattern: str, text: str) -> bool:
     return text.endswith(rest[-1])
 
 
-def person(name: str) -> str:
+def _person(name: str) -> str:
     """A name as it is compared: case and white space do not make another person."""
     return one_line(name).casefold()
 
 
 def _about_approver(name: str, deployment: DeploymentIdentity) -> str:
     """A note, no objection: whoever takes a risk for a company may well stand outside of the deployment's people."""
-    if person(name) in _NOBODY:
+    if _person(name) in _NOBODY:
         return ""
-    roles = [role for role, other in deployment.people if person(other) == person(name)]
+    roles = [role for role, other in deployment.people if _person(other) == _person(name)]
     if not roles:
         return f"the manifest does not name {name} among the people"
     if _APPROVING.isdisjoint(roles):

@@ -351,6 +351,12 @@ def test_what_does_not_matter_of_evidence() -> None:
             WaiverKind.CHANGED,
             ("expires: 2027-01-31, before 2026-12-31",),
         ),
+        (
+            (waiver(),),
+            (replace(waiver(), environment="staging", release="2.4.*"),),
+            WaiverKind.CHANGED,
+            ("scope: environment staging, release 2.4.*, before anywhere",),
+        ),
     ],
 )
 def test_what_became_of_a_waiver(before: Any, after: Any, kind: WaiverKind, what: tuple[str, ...]) -> None:

@@ -72,7 +72,7 @@ def test_what_can_be_waived(status: Status, state: str) -> None:
         ({"expires": ago(1)}, "expired", "it expired on 2026-11-21: the gap is open again"),
         ({"expires": AS_OF + timedelta(days=90)}, "matched", "covers SPEND-01"),
         ({"expires": AS_OF + timedelta(days=91)}, "invalid", "it runs longer than the 90 days that the rubric allows"),
-        ({"environment": "production"}, "matched", "covers SPEND-01"),
+        ({"environment": "production"}, "matched", "which stays missing; only for environment production"),
         ({"environment": "staging"}, "unused", "it is for the environment staging, and this is production"),
         ({"environment": "staging", "expires": ago(1)}, "unused", "out of its scope"),
         ({"release": "2.4.0"}, "matched", "covers SPEND-01"),
@@ -211,6 +211,16 @@ def test_an_expired_waiver_says_so_beside_its_gap_in_every_format(deployment: De
         told = kind.assessment(made, View(width=2_000))
         assert "the waiver of it expired on 2026-11-01" in told, name
         assert "it expires in 9 days" in told, name
+
+
+def test_every_waiver_is_told_with_its_state_in_every_format() -> None:
+    made = samples.small()
+    assert {use.state for use in made.waivers} == {"matched", "unused", "expired", "invalid"}
+    assert "Not in force: SPEND-07 (unused), SPEND-01 (invalid)." in str(rendering.waiver_notice(made))
+    for name, kind in FORMATS.items():
+        told = kind.assessment(made, View(width=2_000))
+        for use in made.waivers:
+            assert all(text in told for text in (use.state, use.note, use.owner, use.expires)), name
 
 
 def test_that_waivers_were_ignored_is_said_in_every_format(deployment: Deployment) -> None:
