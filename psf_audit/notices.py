@@ -22,9 +22,10 @@ from psf_audit.text import cut
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from psf_audit.model import Assessment, ControlResult, EvidenceEntry, Finding, Source, Status
+    from psf_audit.model import Assessment, ControlResult, EvidenceEntry, Finding, Source, Status, WaiverUse
 
 GATE = "psf-audit-gate"
+WAIVER = "psf-audit-waiver"
 GATE_TITLE = "The gate that the pipeline asks for"
 MAX_RELATED = 10
 
@@ -133,11 +134,39 @@ def waived_gaps(assessment: Assessment) -> tuple[ControlResult, ...]:
 
 
 def waived_words(control: ControlResult) -> str:
-    """Until when a gap is waived, who approved that and why; empty without a waiver."""
-    waiver = control.waiver
-    if waiver is None:
-        return ""
-    return rendering.line(f"waived until {waiver.expires}, approved by {waiver.approved_by}: {waiver.reason}")
+    """Until when a gap is waived, by whom and why; empty without a waiver."""
+    return "" if control.waiver is None else waiver_words(control.waiver)
+
+
+def waiver_words(waiver: WaiverUse) -> str:
+    """A waiver with what became of it, on one line."""
+    who = f"owner {waiver.owner}, approved by {waiver.approved_by}"
+    told = f"waived until {waiver.expires}, {who}: {waiver.reason.rstrip('.')} ({waiver.state}: {waiver.note})"
+    return rendering.line(told)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """One thing to know of the waivers: of which control (None for all), in words, and where it stands.
+
+    `idle` is true of a waiver that is not in force.
+    """
+
+    control: str | None
+    text: str
+    place: Place
+    idle: bool = False
+
+
+def about_waivers(assessment: Assessment, folder: str) -> tuple[About, ...]:
+    """Every waiver with what became of it, in force or not; that they were ignored, where they were."""
+    places = Places(assessment, folder)
+    ignored = rendering.waiver_notice(assessment) if assessment.waivers_ignored else None
+    every = [
+        About(one.control, waiver_words(one), places.at(one.source), idle=one.state != "matched")
+        for one in assessment.waivers
+    ]
+    return (*([About(None, ignored, places.in_manifest(None))] if ignored else []), *every)
 
 
 def _text(control: ControlResult) -> str:
@@ -250,8 +279,14 @@ def statement(assessment: Assessment) -> dict[str, str]:
         "valid-until": rendering.day(assessment.valid_until, "no day"),
         "waived": ", ".join(waived) or "none",
         **{f"controls-{status.value}": str(count) for status, count in _counts(assessment)},
+        **{f"waivers-{number}": told(about) for number, about in enumerate(about_waivers(assessment, ""), 1)},
     }
     return {name: rendering.line(text) or "none" for name, text in words.items()}
+
+
+def told(about: About) -> str:
+    """The same with the control before it."""
+    return about.text if about.control is None else f"{about.control}: {about.text}"
 
 
 def _counts(assessment: Assessment) -> Iterator[tuple[Status, int]]:

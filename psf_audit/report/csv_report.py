@@ -2,7 +2,8 @@
 
 A spreadsheet takes text that starts with `=`, `+`, `-`, `@` or a control character for a formula (OWASP, "CSV
 Injection"): such a cell starts with an apostrophe, unless it is a number. Each line carries the verdict and the exit
-code, so that a line that was cut out of the file still says what it belongs to. A control without rows has one line.
+code, so that a line that was cut out of the file still says what it belongs to. A control without rows has one line,
+and so has each waiver.
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ def _lines(assessment: Assessment, folder: str) -> Iterator[tuple[str, ...]]:
         if not rows:
             place = places.in_manifest(control.manifest_line)
             yield (*own, "", "0", "", "", "", "", "", place.path, str(place.line), "", "", "")
+    for about in notices.about_waivers(assessment, folder):
+        of = ("", about.control or "", "", "", "", "", about.text, "waivers", "", "", "", "", "", "")
+        yield (*whole, *of, about.place.path, str(about.place.line), "", "", "")
 
 
 def _control(control: ControlResult) -> tuple[str, ...]:

@@ -92,6 +92,10 @@ def _blocks(assessment: Assessment, folder: str) -> Iterator[str | Rows]:
     if waived:
         yield f"### Waived ({len(waived)})"
         yield Rows(("Control", "Status", "Waiver"), waived)
+    idle = [about for about in notices.about_waivers(assessment, folder) if about.control is not None and about.idle]
+    if idle:
+        yield f"### Waivers that are not in force ({len(idle)})"
+        yield "\n".join(f"- {escape(notices.told(about))}" for about in idle)
     yield escape(f"{assessment.tool}, {rubric.id}@{rubric.version}, as of {rendering.day(assessment.as_of)}")
 
 
