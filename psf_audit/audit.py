@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from psf_audit import __version__, advice, assess, collection, waivers
+from psf_audit import __version__, advice, assess, collection, migration, waivers
 from psf_audit import manifest as manifests
 from psf_audit import rubric as rubrics
 from psf_audit.activity import Activity
@@ -199,11 +199,19 @@ def _check_references(manifest: Manifest, rubric: Rubric) -> None:
     for control, line in named:
         if rubric.control(control) is None:
             known = f"{rubric.identity.id} {rubric.identity.version}"
-            hint = "psf-audit rubric list names them all"
+            hint = _became(control, rubric) or "psf-audit rubric show names them all"
             near = nearest(control, (one.id for one in rubric.controls))
             problems.append(Problem(str(manifest.path), f"{known} has no control {control!r}{near}", line, None, hint))
     if problems:
         raise ConfigurationError(problems[0].message, problems=tuple(problems))
+
+
+def _became(control: str, rubric: Rubric) -> str | None:
+    """What became of a control that earlier versions of the rubric had; None if none had it."""
+    moved = migration.between(rubric.migrations, "0", rubric.identity.version).get(control)
+    if moved is None:
+        return None
+    return f"it became {' and '.join(moved.to)}: name what you mean" if moved.to else f"removed: {moved.why[-1]}"
 
 
 # ---------------------------------------------------------------------------------------------------------- judging
@@ -249,6 +257,7 @@ def _setting(manifest: Manifest, rubric: Rubric, mark: str, as_of: date) -> stor
             "as_of_ms": store.end_of_day(as_of),
         },
         controls=control_rows(rubric),
+        aliases=rubric.aliases,
     )
 
 
@@ -428,7 +437,7 @@ def _assessment(work: _Work, options: Options) -> Assessment:
     deployment = _identity(manifest)
     uses: tuple[Any, ...] = ()
     if not options.ignore_waivers:
-        given = [_waiver(request, source) for request in manifest.waivers]
+        given = [_waiver(request, rubric, source) for request in manifest.waivers]
         terms = waivers.Terms(options.as_of, deployment, rubric.waiver_max_days, rubric.waiver_notice_days)
         results, uses = waivers.use(given, results, terms)
     domains = assess.domains(rubric, results)
@@ -449,7 +458,12 @@ def _assessment(work: _Work, options: Options) -> Assessment:
         domains=domains,
         evidence=_register(work.dataset, results, manifest),
         waivers=uses,
-        limits_of_assessment=(*STANDING_LIMITS, *rubric.limits, *_left_out(work.dataset)),
+        limits_of_assessment=(
+            *STANDING_LIMITS,
+            *rubric.limits,
+            *_renamed(manifest, rubric, work.dataset),
+            *_left_out(work.dataset),
+        ),
         gate=options.gate or manifest.gate,
         waivers_ignored=options.ignore_waivers and bool(manifest.waivers),
         exposure=work.exposure,
@@ -462,9 +476,15 @@ def _assessment(work: _Work, options: Options) -> Assessment:
     return screened(assessment)
 
 
-def _waiver(request: manifests.WaiverRequest, source: Source) -> waivers.Waiver:
+def _renamed(manifest: Manifest, rubric: Rubric, dataset: Dataset) -> tuple[str, ...]:
+    """A sentence for each control that evidence or a waiver names by an id of before."""
+    used = dataset.renamed | ({waiver.control for waiver in manifest.waivers} & rubric.aliases.keys())
+    return tuple(f"{old} is called {rubric.aliases[old]} now: what names it was counted for that." for old in sorted(used))
+
+
+def _waiver(request: manifests.WaiverRequest, rubric: Rubric, source: Source) -> waivers.Waiver:
     return waivers.Waiver(
-        control=request.control,
+        control=rubric.aliases.get(request.control, request.control),
         reason=request.reason,
         owner=request.owner,
         approved_by=request.approved_by,

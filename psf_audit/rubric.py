@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from psf_audit import canonical, query, resources, validation
 from psf_audit.errors import ConfigurationError, Problem, Unreadable
+from psf_audit.migration import Migration, version_key
 from psf_audit.model import Remedy, RubricIdentity, Severity
 from psf_audit.reading import decode, parse_yaml, read_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psf_audit.reading import Document
 
 NOTICE_DAYS = 30
@@ -59,6 +62,9 @@ class Control:
     question: str
     references: dict[str, tuple[str, ...]]
     line: int = 1
+    lifecycle: str = "stable"
+    aliases: tuple[str, ...] = ()
+    stricter: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def analyses(self) -> dict[str, query.Analysis]:
@@ -100,10 +106,18 @@ class Rubric:
     limits: tuple[str, ...] = ()
     path: str = ""
     waiver_notice_days: int = NOTICE_DAYS
+    migrations: tuple[Migration, ...] = ()
+    changelog: tuple[str, ...] = ()
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """Ids that controls had before, each with the id of today."""
+        return {alias: control.id for control in self.controls for alias in control.aliases}
 
     def control(self, control_id: str) -> Control | None:
-        """The control of that id, if the rubric has it."""
-        return next((control for control in self.controls if control.id == control_id), None)
+        """The control of that id, or the one that had it before, if the rubric has it."""
+        wanted = self.aliases.get(control_id, control_id)
+        return next((control for control in self.controls if control.id == wanted), None)
 
 
 def available() -> dict[str, list[str]]:
@@ -112,7 +126,7 @@ def available() -> dict[str, list[str]]:
     for path in sorted(resources.rubrics_dir().glob("*/*.yaml")):
         if not path.name.endswith(".cases.yaml"):
             found.setdefault(path.parent.name, []).append(path.stem)
-    return {name: sorted(versions, key=_version_key) for name, versions in found.items()}
+    return {name: sorted(versions, key=version_key) for name, versions in found.items()}
 
 
 def find(spec: str) -> Path:
@@ -127,8 +141,8 @@ def find(spec: str) -> Path:
     known = available()
     if match["id"] not in known:
         raise ConfigurationError(f"there is no rubric {match['id']!r}", hint=f"known: {', '.join(sorted(known))}")
-    wanted = _version_key(match["version"] or "")
-    fitting = [version for version in known[match["id"]] if _version_key(version)[: len(wanted)] == wanted]
+    wanted = version_key(match["version"] or "")
+    fitting = [version for version in known[match["id"]] if version_key(version)[: len(wanted)] == wanted]
     if not fitting:
         raise ConfigurationError(
             f"rubric {match['id']} has no version {match['version']}", hint=f"known: {', '.join(known[match['id']])}"
@@ -176,10 +190,6 @@ def _load(path: Path, *, shipped: bool) -> Rubric:
     return rubric
 
 
-def _version_key(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part)
-
-
 def _digest(value: Any) -> str:
     return hashlib.sha256(canonical.dumps(_canonical(value))).hexdigest()
 
@@ -218,6 +228,11 @@ def _rubric(document: Document, name: str) -> Rubric:
         frameworks={key: entry["title"] for key, entry in value["frameworks"].items()},
         limits=tuple(value.get("limits", ())),
         path=name,
+        migrations=tuple(
+            Migration(entry["since"], entry["control"], tuple(entry["to"]), entry["why"])
+            for entry in value.get("migrations", ())
+        ),
+        changelog=tuple(" ".join(entry.split()) for entry in value.get("changelog", ())),
     )
 
 
@@ -243,6 +258,9 @@ def _control(value: dict[str, Any], line: int) -> Control:
         question=value["question"],
         references={key: tuple(items) for key, items in value["references"].items()},
         line=line,
+        lifecycle=value.get("status", "stable"),
+        aliases=tuple(value.get("aliases", ())),
+        stricter=value.get("stricter", {}),
     )
 
 
@@ -269,7 +287,28 @@ def _check(rubric: Rubric, document: Document, name: str) -> list[Problem]:
         if used != control.params.keys():
             wrong = ", ".join(sorted(used ^ control.params.keys()))
             problem((*here, "params"), f"{control.id}: params and SQL do not agree on {wrong}")
+        for name in sorted(control.stricter):
+            if isinstance(control.params.get(name), bool) or not isinstance(control.params.get(name), (int, Decimal)):
+                problem((*here, "stricter", name), f"{control.id} has no param {name!r} that is a number")
+    _check_history(rubric, problem)
     return problems
+
+
+def _check_history(rubric: Rubric, problem: Callable[..., None]) -> None:
+    """Ids of before must be free, and what an earlier control became must be here, or have become something else."""
+    taken = {control.id for control in rubric.controls}
+    for index, control in enumerate(rubric.controls):
+        for number, alias in enumerate(control.aliases):
+            if alias in taken:
+                problem(("controls", index, "aliases", number), f"the id {alias} is taken")
+            taken.add(alias)
+    ids = {control.id for control in rubric.controls} | {one.control for one in rubric.migrations}
+    for index, one in enumerate(rubric.migrations):
+        here = ("migrations", index)
+        if version_key(one.since) > version_key(rubric.identity.version):
+            problem((*here, "since"), f"{one.since} comes after this version, {rubric.identity.version}")
+        for unknown in sorted({*one.to} - ids):
+            problem((*here, "to"), f"there is no control {unknown!r} that {one.control} could have become")
 
 
 def _check_sql(rubric: Rubric, document: Document, name: str) -> list[Problem]:

@@ -25,7 +25,7 @@ def test_every_view_can_be_said(name: str) -> None:
     assert view(name).startswith("SELECT `c0` AS ")
 
 
-@pytest.mark.parametrize("name", ["psf-agentic@1.0.0", "psf-agentic@1.1.0"])
+@pytest.mark.parametrize("name", ["psf-agentic@1.0.0", "psf-agentic@1.1.0", "psf-agentic@1.3.0"])
 def test_every_released_criterion_can_be_said(name: str) -> None:
     for control in rubric.load(rubric.find(name)).controls:
         for criterion, sql in control.criteria.items():

@@ -56,7 +56,10 @@ class EvidenceFile:
 
 @dataclass(slots=True)
 class Dataset:
-    """The rows of every evidence table, those of `events` apart, and where each fact came from."""
+    """The rows of every evidence table, those of `events` apart, and where each fact came from.
+
+    `renamed` has the ids that facts gave to a control and that are not its id any more.
+    """
 
     tables: dict[str, list[Row]]
     events: Collection[Row]
@@ -67,6 +70,7 @@ class Dataset:
     witnessed_runs: frozenset[str]
     files: tuple[EvidenceFile, ...]
     left_out: dict[str, int] = field(default_factory=dict)
+    renamed: frozenset[str] = frozenset()
 
     def place(self, ref: int) -> tuple[str, str] | None:
         """The evidence id and pointer of a fact or event; None for a number that no fact has."""
@@ -82,12 +86,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the store needs to know of the assessment: its day, the release, and the rows made elsewhere."""
+    """What the store needs to know of the assessment: its day, the release, and the rows made elsewhere.
+
+    `aliases` has the ids that controls had before, each with that of today: facts that name the old one get the new.
+    """
 
     as_of: date
     release: str
     deployment: Row
     controls: tuple[Row, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 def end_of_day(day: date) -> int:
@@ -112,6 +120,7 @@ class _Store:
         self.places: dict[int, tuple[str, str]] = {}
         self.loaded: set[str] = set()
         self.left_out: dict[str, int] = defaultdict(int)
+        self.renamed: set[str] = set()
         self.next_ref = 1
 
     def build(self, files: list[EvidenceFile], claims: Sequence[Item]) -> Dataset:
@@ -142,6 +151,7 @@ class _Store:
             witnessed_runs=frozenset(book.witnessed_runs),
             files=kept,
             left_out=dict(self.left_out),
+            renamed=frozenset(self.renamed),
         )
 
     def _claim(self, item: Item) -> None:
@@ -208,6 +218,9 @@ class _Store:
         self.next_ref += 1
         row: Row = dict.fromkeys(column.name for column in TABLES[table].columns)
         row |= typed(table, values)
+        if row.get("control") in self.setting.aliases:
+            self.renamed.add(row["control"])
+            row["control"] = self.setting.aliases[row["control"]]
         row |= {
             "ref": ref,
             "source": source,
