@@ -171,6 +171,8 @@ class Gateway:
         rules, texts = self.rules, (call.target, *call.args.values())
         if call.kind == "action" and any(rules.forbids("policy", text) for text in texts):
             yield "no policy file may be touched by the agent"
+        if call.kind == "action" and any(rules.forbids("credential", text) for text in texts):
+            yield "no place of keys may be touched by the agent"
         if not rules.permits("tool", call.name):
             yield "the tool is not on the allow-list"
         if not rules.permits("target", call.target):

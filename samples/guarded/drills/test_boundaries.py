@@ -106,7 +106,7 @@ def test_a_session_has_its_own_caps(drill: Range, resource: str) -> None:
     assert str(limit) in drill.of_kind("pause")[0]["reason"]
 
 
-@pytest.mark.control("BOUND-04")
+@pytest.mark.control("BOUND-04", "BOUND-12")
 def test_the_rate_holds_for_sub_agents_together(drill: Range) -> None:
     """Two runs at once share the rate: no minute has more calls than the limit."""
     drill.live.world.faults["host.ping"] = Fault(seconds=0.5)
@@ -283,6 +283,28 @@ def test_arguments_and_output_are_checked_before_any_effect(drill: Range) -> Non
     drill.run(register=True)
     assert not drill.live.world.registered
     assert any("must not leave" in event["reason"] for event in drill.events if event.get("outcome") == "denied")
+
+
+@pytest.mark.control("BOUND-11")
+@pytest.mark.parametrize(
+    "place", [".env", "/app/.env.production", "/home/agent/.ssh/id_ed25519", "/root/.aws/credentials", "/proc/self/environ"]
+)
+def test_no_place_of_keys_can_be_named(drill: Range, place: str) -> None:
+    """As a target or as an argument, of whatever tool: the call is refused for that, before any other reason."""
+    ticket = drill.open()
+    for target, args in ((place, {}), (INDEX, {"host": place, "ports": "22"})):
+        assert "no place of keys" in drill.call(ticket, "index.write", target, args=args).reason
+
+
+@pytest.mark.control("BOUND-12")
+def test_no_sub_agent_outlives_the_run_that_started_it(drill: Range) -> None:
+    """The parent's run has ended; a sub-agent that still knows its ticket gets nothing more."""
+    ticket = drill.open()
+    child = {"task": f"{ticket.task}/1", "parent": ticket.task}
+    assert drill.call(ticket, "host.ping", "172.20.0.10", args=PING, **child).ok
+    drill.live.gateway.close(ticket, "complete", "ok", "drill")
+    drill.clock.advance(MINUTE)
+    assert "the run is not open" in drill.call(ticket, "host.ping", "172.20.0.11", args=PING, **child).reason
 
 
 @pytest.mark.control("BOUND-06", how="functional")

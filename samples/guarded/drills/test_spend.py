@@ -78,7 +78,7 @@ def test_session_budget_ends_the_session_and_only_it(drill: Range) -> None:
     assert "a session" in drill.scan(again, task="d").reason
 
 
-@pytest.mark.control("SPEND-04", "SPEND-09")
+@pytest.mark.control("SPEND-04", "SPEND-09", "BOUND-12")
 def test_sub_agents_draw_from_the_budget_of_the_task(drill: Range) -> None:
     """A task that fans out gets no more money than a task that does not."""
     budget, ticket, spent = ceiling(drill, "task").amount, drill.open(), Decimal(0)
@@ -203,7 +203,7 @@ def test_a_failing_api_is_not_tried_for_ever(drill: Range) -> None:
     assert len(tries) == 1 + next(iter(drill.rules.harness.limits_on("retries"))).amount
 
 
-@pytest.mark.control("SPEND-09")
+@pytest.mark.control("SPEND-09", "BOUND-12")
 def test_delegation_is_capped_in_breadth_and_depth(drill: Range) -> None:
     """A sub-agent cannot start another, and there are never more than the configuration says."""
     drill.deploy(misbehaviour.multiplies, careless("Ines Caldeira"))
@@ -237,3 +237,14 @@ def test_an_impossible_task_is_given_up_at_the_stop_loss(drill: Range) -> None:
     assert outcome.status == "given_up"
     assert sum(charge.usd for charge in drill.live.world.bill) <= stop_loss.amount
     assert drill.of_kind("complete")[-1]["outcome"] == "error"
+
+
+@pytest.mark.control("SPEND-11")
+@pytest.mark.parametrize("model", ["stub-planner-2", "stub-planner-1-large", "Stub-Planner-1"])
+def test_no_other_model_answers(drill: Range, model: str) -> None:
+    """Another model, a dearer sister, another spelling: only what the estimate was made with can be called."""
+    ticket = drill.open()
+    call = replace(drill.make(ticket, model, MODELS), kind="model")
+    result = drill.live.gateway.call(ticket, call)
+    assert "tool is not on the allow-list" in result.reason
+    assert result.usd == 0
