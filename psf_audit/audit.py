@@ -479,7 +479,9 @@ def _assessment(work: _Work, options: Options) -> Assessment:
 def _renamed(manifest: Manifest, rubric: Rubric, dataset: Dataset) -> tuple[str, ...]:
     """A sentence for each control that evidence or a waiver names by an id of before."""
     used = dataset.renamed | ({waiver.control for waiver in manifest.waivers} & rubric.aliases.keys())
-    return tuple(f"{old} is called {rubric.aliases[old]} now: what names it was counted for that." for old in sorted(used))
+    return tuple(
+        f"{old} is called {rubric.aliases[old]} now: what names it was counted for that." for old in sorted(used)
+    )
 
 
 def _waiver(request: manifests.WaiverRequest, rubric: Rubric, source: Source) -> waivers.Waiver:

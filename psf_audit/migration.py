@@ -56,7 +56,7 @@ def between(migrations: Iterable[Migration], old: str, new: str) -> dict[str, Mo
 
 
 def kind(control: str, moved: Moved, everywhere: Iterable[Moved] = ()) -> str:
-    """What happened to a control in a word: removed, split, renamed or merged (others of `everywhere` went there too)."""
+    """What happened to a control in a word: removed, split, renamed, or merged with others of `everywhere`."""
     if not moved.to:
         return "removed"
     if len(moved.to) > 1:

@@ -238,7 +238,10 @@ class DomainResult:
 
 @dataclass(frozen=True, slots=True)
 class RubricIdentity:
-    """Which rubric an assessment used: content digest of its text, scoring digest of what decides a status."""
+    """Which rubric an assessment used: content digest of its text, scoring digest of what decides a status.
+
+    With an `overlay` (its id and version) both digests are of what came of it; `loosened` has what it asks less.
+    """
 
     id: str
     version: str
@@ -247,6 +250,7 @@ class RubricIdentity:
     scoring_digest: str
     about: str = ""
     overlay: str | None = None
+    loosened: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

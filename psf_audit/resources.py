@@ -19,6 +19,11 @@ def rubrics_dir() -> Path:
     return _shipped("rubrics")
 
 
+def overlays_dir() -> Path:
+    """The folder of the shipped overlays, one folder for each."""
+    return rubrics_dir() / "overlays"
+
+
 def templates_dir() -> Path:
     """The folder of the templates that the reports are rendered from."""
     return _shipped("templates")

@@ -1,4 +1,4 @@
-"""Rubrics: loading, checking and choosing them.
+"""Rubrics: loading, checking and choosing them, and the overlays that change them.
 
 A rubric is data. Its criteria are SQL over the evidence tables, so everything that a control asks for can be read,
 changed and tested without Python. A rubric file that was released never changes.
@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from psf_audit import canonical, query, resources, validation
+from psf_audit import canonical, overlay, query, resources, validation
 from psf_audit.errors import ConfigurationError, Problem, Unreadable
 from psf_audit.migration import Migration, version_key
 from psf_audit.model import Remedy, RubricIdentity, Severity
-from psf_audit.reading import decode, parse_yaml, read_bytes
+from psf_audit.reading import Document, decode, parse_yaml, read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from psf_audit.reading import Document
+    from psf_audit.overlay import Overlay
+    from psf_audit.reading import Path_
 
 NOTICE_DAYS = 30
 CRITERIA = ("applies_when", "claims", "shows", "lacks", "breaks")
@@ -108,6 +107,7 @@ class Rubric:
     waiver_notice_days: int = NOTICE_DAYS
     migrations: tuple[Migration, ...] = ()
     changelog: tuple[str, ...] = ()
+    overlay: Overlay | None = None
 
     @cached_property
     def aliases(self) -> dict[str, str]:
@@ -122,32 +122,50 @@ class Rubric:
 
 def available() -> dict[str, list[str]]:
     """The versions of every shipped rubric, oldest first."""
+    return _versions(resources.rubrics_dir())
+
+
+def overlays() -> dict[str, list[str]]:
+    """The versions of every shipped overlay, oldest first."""
+    return _versions(resources.overlays_dir())
+
+
+def _versions(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for path in sorted(resources.rubrics_dir().glob("*/*.yaml")):
+    for path in sorted(folder.glob("*/*.yaml")):
         if not path.name.endswith(".cases.yaml"):
             found.setdefault(path.parent.name, []).append(path.stem)
     return {name: sorted(versions, key=version_key) for name, versions in found.items()}
 
 
 def find(spec: str) -> Path:
-    """The file of the newest shipped rubric that `id`, `id@1`, `id@1.0` or `id@1.0.0` names.
+    """The file of the newest shipped rubric or overlay that `id`, `id@1`, `id@1.0` or `id@1.0.0` names.
 
     Raises:
-        ConfigurationError: it is no such name, or there is no such rubric or version.
+        ConfigurationError: it is no such name, or there is no such rubric, overlay or version.
     """
+    return _find(spec, {**_folders(resources.overlays_dir()), **_folders(resources.rubrics_dir())})
+
+
+def _folders(folder: Path) -> dict[str, Path]:
+    return dict.fromkeys(_versions(folder), folder)
+
+
+def _find(spec: str, folders: dict[str, Path]) -> Path:
     match = _SPEC.match(spec)
     if not match:
         raise ConfigurationError(f"rubric {spec!r} is not a name like psf-agentic@1.0.0")
-    known = available()
-    if match["id"] not in known:
-        raise ConfigurationError(f"there is no rubric {match['id']!r}", hint=f"known: {', '.join(sorted(known))}")
+    name = match["id"]
+    if name not in folders:
+        raise ConfigurationError(f"there is no rubric {name!r}", hint=f"known: {', '.join(sorted(folders))}")
+    versions = _versions(folders[name])[name]
     wanted = version_key(match["version"] or "")
-    fitting = [version for version in known[match["id"]] if version_key(version)[: len(wanted)] == wanted]
+    fitting = [version for version in versions if version_key(version)[: len(wanted)] == wanted]
     if not fitting:
         raise ConfigurationError(
-            f"rubric {match['id']} has no version {match['version']}", hint=f"known: {', '.join(known[match['id']])}"
+            f"rubric {name} has no version {match['version']}", hint=f"known: {', '.join(versions)}"
         )
-    return resources.rubrics_dir() / match["id"] / f"{fitting[-1]}.yaml"
+    return folders[name] / name / f"{fitting[-1]}.yaml"
 
 
 def locate(spec: str) -> Path:
@@ -156,9 +174,10 @@ def locate(spec: str) -> Path:
 
 
 def load(path: Path) -> Rubric:
-    """The rubric in a file; one that does not ship with psf-audit is held against the schema and the allow-list first.
+    """The rubric in a file, or the one that an overlay in a file makes of another.
 
-    Shipped rubrics are held against both by `rubric lint`, in the tests, and not again on every start.
+    A file that does not ship with psf-audit is held against the schema and the allow-list first. Shipped ones are held
+    against both by `rubric lint`, in the tests, and not again on every start.
 
     Raises:
         ConfigurationError: with every problem in it, each with line and column.
@@ -173,21 +192,64 @@ def lint(path: Path) -> Rubric:
 
 def _load(path: Path, *, shipped: bool) -> Rubric:
     name = str(path)
-    try:
-        data = read_bytes(path)
-        document = parse_yaml(decode(data))
-    except Unreadable as error:
-        raise ConfigurationError(
-            f"{name}: {error.message}", problems=(Problem(name, error.message, error.line, error.column, error.hint),)
-        ) from error
-    problems = [] if shipped else validation.problems(document, validation.schema("rubric"), name)
+    document = _document(path)
+    kind = "overlay" if overlay.is_overlay(document.value) else "rubric"
+    problems = [] if shipped else validation.problems(document, validation.schema(kind), name)
     if problems:
-        raise ConfigurationError(f"{name} is not a rubric", problems=tuple(problems))
-    rubric = _rubric(document, name)
-    problems = _check(rubric, document, name) + ([] if shipped else _check_sql(rubric, document, name))
-    if problems:
-        raise ConfigurationError(f"{name} is not a sound rubric", problems=tuple(problems))
+        raise ConfigurationError(f"{name} is no {kind}", problems=tuple(problems))
+    places = _Places(document, name)
+    rubric = _rubric(document, name) if kind == "rubric" else _overlaid(places)
+    _check(rubric, places)
+    if kind == "rubric":
+        _check_history(rubric, places)
+    if not shipped:
+        _check_sql(rubric, places)
+    if places.problems:
+        raise ConfigurationError(f"{name} is no sound {kind}", problems=tuple(places.problems))
     return rubric
+
+
+def _document(path: Path) -> Document:
+    try:
+        return parse_yaml(decode(read_bytes(path)))
+    except Unreadable as error:
+        problem = Problem(str(path), error.message, error.line, error.column, error.hint)
+        raise ConfigurationError(f"{path}: {error.message}", problems=(problem,)) from error
+
+
+def _overlaid(places: _Places) -> Rubric:
+    """The rubric that an overlay makes of the one that it extends.
+
+    Raises:
+        ConfigurationError: with everything that does not fit that rubric, by its place in the overlay.
+    """
+    written = places.document.value
+    base = _document(_base(written["extends"], places))
+    value, made = overlay.apply(base.value, written, places.report)
+    if places.problems:
+        raise ConfigurationError(f"{places.name} is no sound overlay", problems=tuple(places.problems))
+    rubric = _rubric(Document(value, {}), places.name, written)
+    aliases = rubric.aliases
+    places.own = {
+        aliases.get(one["control"], one["control"]): ("change", n) for n, one in enumerate(written.get("change", ()))
+    }
+    places.own |= {one["id"]: ("add", n) for n, one in enumerate(written.get("add", ()))}
+    lines = {name: places.document.position(where).line for name, where in places.own.items()}
+    return replace(
+        rubric,
+        identity=replace(rubric.identity, overlay=made.name, loosened=made.loosened),
+        controls=tuple(replace(control, line=lines.get(control.id, 1)) for control in rubric.controls),
+        limits=(*rubric.limits, *made.disclosures),
+        overlay=made,
+    )
+
+
+def _base(spec: str, places: _Places) -> Path:
+    try:
+        return _find(spec, _folders(resources.rubrics_dir()))
+    except ConfigurationError as error:
+        places.report(("extends",), error.message, error.hint)
+        raise ConfigurationError(error.message, problems=tuple(places.problems)) from error
 
 
 def _digest(value: Any) -> str:
@@ -205,7 +267,8 @@ def _canonical(value: Any) -> Any:
     return value
 
 
-def _rubric(document: Document, name: str) -> Rubric:
+def _rubric(document: Document, name: str, overlaid: dict[str, Any] | None = None) -> Rubric:
+    """A rubric as it stands, or with what an overlay made of it: then the overlay is part of its content."""
     value = document.value
     scoring = [{key: control.get(key) for key in _SCORING_KEYS} for control in value["controls"]]
     identity = RubricIdentity(
@@ -213,7 +276,7 @@ def _rubric(document: Document, name: str) -> Rubric:
         version=value["version"],
         title=value["title"],
         about=" ".join(value["about"].split()),
-        content_digest=_digest(value),
+        content_digest=_digest(value if overlaid is None else {"rubric": value, "overlay": overlaid}),
         scoring_digest=_digest({"id": value["id"], "controls": scoring}),
     )
     return Rubric(
@@ -264,61 +327,69 @@ def _control(value: dict[str, Any], line: int) -> Control:
     )
 
 
-def _check(rubric: Rubric, document: Document, name: str) -> list[Problem]:
+class _Places:
+    """Collects problems of one file, each with where it stands; `own` says where the controls of an overlay stand."""
+
+    def __init__(self, document: Document, name: str, own: dict[str, Path_] | None = None) -> None:
+        self.document = document
+        self.name = name
+        self.own = own
+        self.problems: list[Problem] = []
+
+    def report(self, path: Path_, message: str, hint: str | None = None) -> None:
+        position = self.document.position(path)
+        self.problems.append(Problem(self.name, message, position.line, position.column, hint))
+
+    def of(self, rubric: Rubric, index: int) -> Path_:
+        """Where a control stands; of a control that an overlay leaves as it was, the overlay itself."""
+        return ("controls", index) if self.own is None else self.own.get(rubric.controls[index].id, ())
+
+
+def _check(rubric: Rubric, places: _Places) -> None:
     """What a schema cannot say: ids, domains, frameworks and params."""
-    problems: list[Problem] = []
-
-    def problem(path: tuple[str | int, ...], message: str, hint: str | None = None) -> None:
-        position = document.position(path)
-        problems.append(Problem(name, message, position.line, position.column, hint))
-
     seen: set[str] = set()
     domains = {domain.id for domain in rubric.domains}
     for index, control in enumerate(rubric.controls):
-        here: tuple[str | int, ...] = ("controls", index)
+        here = places.of(rubric, index)
         if control.id in seen:
-            problem((*here, "id"), f"the id {control.id} is taken")
+            places.report((*here, "id"), f"the id {control.id} is taken")
         seen.add(control.id)
         if control.domain not in domains:
-            problem((*here, "domain"), f"there is no domain {control.domain!r}", f"known: {', '.join(sorted(domains))}")
+            hint = f"known: {', '.join(sorted(domains))}"
+            places.report((*here, "domain"), f"there is no domain {control.domain!r}", hint)
         for framework in sorted(control.references.keys() - rubric.frameworks.keys()):
-            problem((*here, "references"), f"{control.id} names {framework!r}, which is not among the frameworks")
+            places.report((*here, "references"), f"{control.id} names {framework!r}, which is not among the frameworks")
         used = frozenset().union(*(query.parameters(sql) for sql in control.criteria.values()))
         if used != control.params.keys():
             wrong = ", ".join(sorted(used ^ control.params.keys()))
-            problem((*here, "params"), f"{control.id}: params and SQL do not agree on {wrong}")
+            places.report((*here, "params"), f"{control.id}: params and SQL do not agree on {wrong}")
         for name in sorted(control.stricter):
             if isinstance(control.params.get(name), bool) or not isinstance(control.params.get(name), (int, Decimal)):
-                problem((*here, "stricter", name), f"{control.id} has no param {name!r} that is a number")
-    _check_history(rubric, problem)
-    return problems
+                places.report((*here, "stricter", name), f"{control.id} has no param {name!r} that is a number")
 
 
-def _check_history(rubric: Rubric, problem: Callable[..., None]) -> None:
+def _check_history(rubric: Rubric, places: _Places) -> None:
     """Ids of before must be free, and what an earlier control became must be here, or have become something else."""
     taken = {control.id for control in rubric.controls}
     for index, control in enumerate(rubric.controls):
         for number, alias in enumerate(control.aliases):
             if alias in taken:
-                problem(("controls", index, "aliases", number), f"the id {alias} is taken")
+                places.report(("controls", index, "aliases", number), f"the id {alias} is taken")
             taken.add(alias)
     ids = {control.id for control in rubric.controls} | {one.control for one in rubric.migrations}
     for index, one in enumerate(rubric.migrations):
         here = ("migrations", index)
         if version_key(one.since) > version_key(rubric.identity.version):
-            problem((*here, "since"), f"{one.since} comes after this version, {rubric.identity.version}")
+            places.report((*here, "since"), f"{one.since} comes after this version, {rubric.identity.version}")
         for unknown in sorted({*one.to} - ids):
-            problem((*here, "to"), f"there is no control {unknown!r} that {one.control} could have become")
+            places.report((*here, "to"), f"there is no control {unknown!r} that {one.control} could have become")
 
 
-def _check_sql(rubric: Rubric, document: Document, name: str) -> list[Problem]:
-    problems = []
+def _check_sql(rubric: Rubric, places: _Places) -> None:
     for index, control in enumerate(rubric.controls):
-        for criterion, sql in control.criteria.items():
+        here = places.of(rubric, index)
+        for criterion, sql in control.criteria.items() if here else ():
             try:
                 query.analyse(sql)
             except ConfigurationError as error:
-                position = document.position(("controls", index, criterion))
-                message = f"{control.id}.{criterion} {error.message}"
-                problems.append(Problem(name, message, position.line, position.column))
-    return problems
+                places.report((*here, criterion), f"{control.id}.{criterion} {error.message}")

@@ -132,7 +132,12 @@ def rubric_out(rubric: RubricIdentity) -> dict[str, Any]:
         "content_digest": rubric.content_digest,
         "scoring_digest": rubric.scoring_digest,
         "overlay": rubric.overlay,
-    }
+    } | ({"loosened": list(rubric.loosened)} if rubric.overlay else {})
+
+
+def rubric_in(value: dict[str, Any]) -> RubricIdentity:
+    """The identity of a rubric, read again; files from before there were overlays say nothing of what one loosened."""
+    return RubricIdentity(**{**value, "loosened": tuple(value.get("loosened", ()))})
 
 
 def share_out(share: Fraction | None) -> dict[str, Any] | None:
@@ -352,7 +357,7 @@ def _assessment_in(value: dict[str, Any]) -> Assessment:
         deployment=_deployment_in(value["deployment"]),
         fingerprint=value["fingerprint"],
         manifest=_source_in(value["manifest"]),
-        rubric=RubricIdentity(**value["rubric"]),
+        rubric=rubric_in(value["rubric"]),
         verdict=Verdict(value["verdict"]),
         deciding=tuple(value["deciding"]),
         score=_share_in(value["score"]),

@@ -2,7 +2,8 @@
 
 They are kept as YAML beside this file. Where a schema says `$rows: limits`, the rows of that evidence table stand, as
 people write them by hand, and where it says `$choices: events.kind`, the values of that column: those parts are
-generated, so that a schema never disagrees with the tables.
+generated, so that a schema never disagrees with the tables. Where it says `$part: rubric/properties/controls`, that
+part of another schema stands.
 """
 
 from __future__ import annotations
@@ -46,6 +47,12 @@ def _complete(value: Any) -> Any:
         if "$choices" in value:
             table, _, column = value["$choices"].partition(".")
             return {"enum": list(TABLES[table].column(column).choices)}
+        if "$part" in value:
+            name, *keys = value["$part"].split("/")
+            part: Any = load(name)
+            for key in keys:
+                part = part[key]
+            return part
         return {key: _complete(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_complete(item) for item in value]
