@@ -44,8 +44,8 @@ def collect(
 
 def fitting(control: Control, criteria: Sequence[str], formats: Iterable[EvidenceFormat]) -> tuple[EvidenceFormat, ...]:
     """The formats that can give rows of the kinds that these criteria of the control ask for."""
-    wanted = _wanted(control, criteria)
-    return tuple(kind for kind in formats if _gives(kind, wanted))
+    asked = wanted(control, criteria)
+    return tuple(kind for kind in formats if _gives(kind, asked))
 
 
 def _test(control: Control) -> str:
@@ -59,17 +59,17 @@ def _exports(formats: Sequence[EvidenceFormat]) -> Iterator[str]:
             yield f"{kind.export[0]} ({kind.name})"
 
 
-def _wanted(control: Control, criteria: Sequence[str]) -> dict[str, frozenset[str]]:
+def wanted(control: Control, criteria: Sequence[str]) -> dict[str, frozenset[str]]:
     """The tables that criteria read, each with the kinds of rows that they ask for; none when any kind will do."""
-    wanted: dict[str, frozenset[str]] = {}
+    found: dict[str, frozenset[str]] = {}
     for name in criteria:
         if name not in control.criteria:
             continue
         analysis = control.analyses[name]
         for table in analysis.tables & _EVIDENCE:
-            wanted[table] = wanted.get(table, frozenset()) | (analysis.kinds.get(table) or frozenset())
+            found[table] = found.get(table, frozenset()) | (analysis.kinds.get(table) or frozenset())
     # Most criteria look at what the agent can reach or did, to ask for something else that covers it.
-    return {table: kinds for table, kinds in wanted.items() if table not in _ASKED_ABOUT} or wanted
+    return {table: kinds for table, kinds in found.items() if table not in _ASKED_ABOUT} or found
 
 
 _ASKED_ABOUT = frozenset({"events", "capabilities"})
@@ -77,8 +77,7 @@ _ASKED_ABOUT = frozenset({"events", "capabilities"})
 _EVIDENCE = frozenset({name for name, table in TABLES.items() if table.facts} | {"events"}) - {"gaps", "people"}
 
 
-def _gives(kind: EvidenceFormat, wanted: Mapping[str, frozenset[str]]) -> bool:
-    gives: Mapping[str, frozenset[str]] = {table: frozenset(kind.gives.get(table, ())) for table in kind.tables}
-    return any(
-        table in gives and (not kinds or not gives[table] or kinds & gives[table]) for table, kinds in wanted.items()
-    )
+def _gives(kind: EvidenceFormat, asked: Mapping[str, frozenset[str]]) -> bool:
+    """Whether files of a format can hold rows of any kind that is asked for."""
+    own: Mapping[str, frozenset[str]] = {table: frozenset(kind.gives.get(table, ())) for table in kind.tables}
+    return any(table in own and (not kinds or not own[table] or kinds & own[table]) for table, kinds in asked.items())

@@ -15,6 +15,7 @@ from psf_audit import advice, query, rendering
 from psf_audit.facts.tables import KINDS, TABLES
 from psf_audit.facts.views import views
 from psf_audit.model import Severity, Status
+from psf_audit.revision import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,14 +76,24 @@ def explain(control: Control, rubric: Rubric, formats: Formats, found: Assessmen
     return Explanation(
         control.id,
         control.title,
-        f"{rubric.identity.id} {rubric.identity.version}, {control.severity.value}",
-        tuple(section for part in (_asked(control), _counts(control, formats), _criteria(control)) for section in part)
+        f"{label(rubric)}, {control.severity.value}"
+        + ("" if control.lifecycle == "stable" else f", {control.lifecycle}"),
+        tuple(
+            section
+            for part in (_asked(control, rubric), _counts(control, formats), _criteria(control))
+            for section in part
+        )
         + tuple(_here(control, formats, found))
         + tuple(_remedy(control, rubric)),
     )
 
 
-def _asked(control: Control) -> Iterator[Section]:
+def _asked(control: Control, rubric: Rubric) -> Iterator[Section]:
+    for change in rubric.overlay.changes if rubric.overlay else ():
+        if change.control == control.id:
+            yield Section(f"{change.effect.value.capitalize()} by {rubric.identity.overlay}", (str(change),))
+    if control.aliases:
+        yield Section("Called before", (", ".join(control.aliases),))
     yield Section("Requirement", (control.requirement,))
     yield Section("Why", (control.why,))
     yield Section("Question to ask", (control.question,))

@@ -10,7 +10,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from psf_audit import collection, query, rubric, schemas
+from psf_audit import collection, query, rubric, rubric_book, schemas
 from psf_audit.artifact import EvidenceFormat
 from psf_audit.errors import ExitCode
 from psf_audit.facts.tables import TABLES
@@ -224,6 +224,22 @@ def controls(argument: str) -> str:
     return _table(["control", "severity", "title", "requirement"], rows)
 
 
+def rubric_list(_: str) -> str:
+    """The newest version of each rubric, and of each overlay, with its document."""
+    rows = []
+    for name in (*rubric.available(), *rubric.overlays()):
+        loaded = rubric.load(rubric.find(name))
+        own = loaded.overlay.version if loaded.overlay else loaded.identity.version
+        title = f"{loaded.overlay.title}, over {loaded.overlay.extends}" if loaded.overlay else loaded.identity.title
+        rows.append([f"[`{name}`](rubrics/{name}.md)", own, str(len(loaded.controls)), title])
+    return _table(["name", "newest", "controls", "what it is"], rows)
+
+
+def _book(name: str) -> str:
+    """The newest version of a rubric or overlay as a document."""
+    return rubric_book.markdown(rubric.load(rubric.find(name)), collection.formats().values())
+
+
 def schema_names(_: str) -> str:
     """The published schemas."""
     return ", ".join(f"`{name}`" for name in schemas.names())
@@ -247,6 +263,9 @@ def _pages() -> dict[Path, str | None]:
     folder = ROOT / "docs" / "formats"
     wanted: dict[Path, str | None] = dict.fromkeys(folder.glob("*.md"))
     wanted |= {folder / f"{kind.name}.md": _format_page(kind) for kind in collection.formats().values()}
+    books = ROOT / "docs" / "rubrics"
+    wanted |= dict.fromkeys(books.glob("*.md"))
+    wanted |= {books / f"{name}.md": _book(name) for name in (*rubric.available(), *rubric.overlays())}
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
         wanted[path] = PART.sub(_generated, path.read_text(encoding="utf-8"))
     return wanted

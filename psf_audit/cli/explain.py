@@ -38,7 +38,7 @@ def explain(
     rubric: Annotated[
         str | None,
         typer.Option(
-            help=f"Rubric: a name or a file; that of the manifest, else {DEFAULT_RUBRIC}, if not given.",
+            help=f"Rubric or overlay: a name or a file; that of the manifest, else {DEFAULT_RUBRIC}, if not given.",
             autocompletion=suggest.rubrics,
         ),
     ] = None,
