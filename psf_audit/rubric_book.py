@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 DATA_ID = "psf-rubric"
 _READING = (
     (
-        "Each control is held against evidence, never against what somebody says of a deployment. It is demonstrated "
-        "when four things come together: configuration or code shows that it is there; a recent test of this release "
-        "passed, and tried to defeat it where that is asked; the records of what really happened do not break it; and somebody "
-        "owns a document that describes it."
+        "Each control is held against evidence, never against what somebody says of a deployment. It is "
+        "demonstrated when four things come together: configuration or code shows that it is there; a recent test "
+        "of this release passed, and tried to defeat it where that is asked; the records of what really happened "
+        "do not break it; and somebody owns a document that describes it."
     ),
     (
-        "A control that lacks the first is missing, the second untested, the fourth undocumented. Where the records "
-        "break it, it is contradicted, which is worse than missing. Where evidence could not be read, was not supplied or "
-        "is too old, it is unknown, which is never a pass. A domain passes when every blocking control in it is demonstrated, "
-        "none is contradicted and no high one is missing or unknown."
+        "A control that lacks the first is missing, the second untested, the fourth undocumented. Where the "
+        "records break it, it is contradicted, which is worse than missing. Where evidence could not be read, was "
+        "not supplied or is too old, it is unknown, which is never a pass. A domain passes when every blocking "
+        "control in it is demonstrated, none is contradicted and no high one is missing or unknown."
     ),
 )
 
