@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from psf_audit import advice
 from psf_audit.facts.tables import TABLES
+from psf_audit.markup import escape
 from psf_audit.model import Severity
 from psf_audit.report.html import page
-from psf_audit.markup import escape
 from psf_audit.revision import shown
 from psf_audit.text import clean, plural
 

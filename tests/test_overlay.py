@@ -21,6 +21,7 @@ from psf_audit.model import Status
 from psf_audit.overlay import Effect
 from psf_audit.plugins import discover
 from psf_audit.rendering import ReportFormat, View
+from tests.everywhere import SECRETS
 from tests.test_rubric import CONTROL
 
 BASE = "psf-agentic@1.3.0"
@@ -291,6 +292,18 @@ def test_every_report_tells_every_loosening(loosened: Path, name: str) -> None:
         assert words in text.replace("<!---->", ""), name
 
 
+@pytest.mark.parametrize("name", discover("psf_audit.report", ReportFormat))
+def test_what_an_overlay_says_stays_text_in_every_report(tmp_path: Path, name: str) -> None:
+    why = f"<script>alert(1)</script> \x1b[2J\u202e {SECRETS['openai']} [x](javascript:y)"
+    path = written(tmp_path, change=[{**change("BOUND-04", severity="medium"), "why": why}])
+    made = audit.run(GUARDED, audit.Options(as_of=date(2026, 11, 22), rubric=str(path)))
+    text = discover("psf_audit.report", ReportFormat)[name].assessment(made, View(width=4000, color=False))
+
+    assert "medium instead of blocking" in text
+    assert not [bad for bad in ("\x1b", "\u202e", SECRETS["openai"]) if bad in text]
+    assert name not in {"html", "markdown"} or "<script>alert" not in text
+
+
 def test_an_assessment_keeps_what_was_loosened(loosened: Path) -> None:
     made = audit.run(GUARDED, audit.Options(as_of=date(2026, 11, 22), rubric=str(loosened)))
     value = wire.to_json(made)
@@ -312,6 +325,20 @@ def test_an_assessment_keeps_what_was_loosened(loosened: Path) -> None:
 def test_commands_know_overlays(capsys: pytest.CaptureFixture[str], arguments: list[str], expected: str) -> None:
     assert main.run(arguments) == 0
     assert expected in capsys.readouterr().out
+
+
+def test_the_overlay_in_the_documentation_is_one(tmp_path: Path) -> None:
+    text = (GUARDED.parents[2] / "docs" / "rubric.md").read_text(encoding="utf-8")
+    path = tmp_path / "documented.yaml"
+    path.write_text(text.partition("```yaml\nschema: psf-audit/overlay/1")[2].partition("```")[0], encoding="utf-8")
+    path.write_text(f"schema: psf-audit/overlay/1{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    known = rubric.lint(path)
+
+    assert known.identity.overlay == "my-overlay@1.0.0"
+    assert known.waiver_max_days == 30
+    assert known.identity.loosened == (
+        "left out: READY-08 (high) (We build and run the agent ourselves, so nothing is handed over)",
+    )
 
 
 # ------------------------------------------------------------------------------------------------- those that ship

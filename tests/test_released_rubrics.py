@@ -33,6 +33,10 @@ DIGESTS = {
         "6d881017ee2675ba6ee3fbfecb28319259bac40f70d83360fffd3580ae224c24",
         "d5a40f0339de82ea6a61143d86191c7d0693767ca1efdcd740d314ae70614164",
     ),
+    "psf-agentic@1.3.0": (
+        "70574593bf7d6abb8d0b1d568268fd7e0447d830045ff687c089df9eda4bbb83",
+        "1bb32fcaf3739565cc217323e91d7cdce1cbf398a94284f9129e81ac4a03d6c2",
+    ),
 }
 
 

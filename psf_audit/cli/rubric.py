@@ -61,7 +61,8 @@ def show_(rubric: RubricArgument = DEFAULT_RUBRIC) -> None:
     identity = loaded.identity
     show(f"{identity.id} {identity.version}: {identity.title}")
     show(table.section("About", identity.about))
-    show("".join(f"{part}\n" for part in _overlay(loaded)))
+    for part in _overlay(loaded):
+        show(part)
     show(f"content digest {identity.content_digest}\nscoring digest {identity.scoring_digest}\n")
     rows = [
         [control.id, control.severity.value, f"{control.title}: {control.requirement}"] for control in loaded.controls

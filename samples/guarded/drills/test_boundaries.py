@@ -287,8 +287,7 @@ def test_arguments_and_output_are_checked_before_any_effect(drill: Range) -> Non
 
 @pytest.mark.control("BOUND-11")
 @pytest.mark.parametrize(
-    "place",
-    [".env", "/app/.env.production", "/home/agent/.ssh/id_ed25519", "/root/.aws/credentials", "/proc/self/environ"],
+    "place", [".env", "/app/.env.production", "/home/agent/.ssh/id_1", "/root/.aws/credentials", "/proc/self/environ"]
 )
 def test_no_place_of_keys_can_be_named(drill: Range, place: str) -> None:
     """As a target or as an argument, of whatever tool: the call is refused for that, before any other reason."""
