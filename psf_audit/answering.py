@@ -82,9 +82,10 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _order(answer: Answer) -> tuple[bool, int, str, str, str]:
+def _order(answer: Answer) -> tuple[bool, int, tuple[str, ...]]:
     """Rows without a ref last, then by ref and text: the same whatever order the engine found them in."""
-    return (answer.ref is None, answer.ref or 0, answer.what, str(answer.found), str(answer.expected))
+    others = (answer.found, answer.expected, answer.unit, answer.at_ms, answer.absent, answer.against)
+    return (answer.ref is None, answer.ref or 0, (answer.what, *map(str, others)))
 
 
 def failure(error: Exception) -> Answers:

@@ -37,6 +37,7 @@ from psf_audit.model import (
 from psf_audit.plugins import discover
 from psf_audit.query import Bounds, Engine, Session
 from psf_audit.reading import read_bytes
+from psf_audit.shared import Shared
 from psf_audit.standing import Current, changed_since
 from psf_audit.text import screened
 from psf_audit.timeline import activity_of
@@ -85,10 +86,20 @@ class Options:
     bounds: Bounds = field(default_factory=Bounds)
     watch: Callable[[str, float | None], None] | None = None
     baseline: Baseline | None = None
+    shared: Shared | None = None
 
     def database(self) -> Database:
         """A database for large logs."""
         return Database(self.bounds.memory_mib, self.watch)
+
+    def session(self, dataset: Dataset) -> Session:
+        """A session of the engine; raises `ConfigurationError` where there is no such engine."""
+        chosen = engine(self.engine)
+        return self.shared.session(chosen, dataset, self.bounds) if self.shared else chosen.open(dataset, self.bounds)
+
+    def load(self, path: Path) -> Rubric:
+        """The rubric in a file; errors as `rubric.load`."""
+        return self.shared.rubric(path) if self.shared else rubrics.load(path)
 
 
 def run(path: Path, options: Options) -> Assessment:
@@ -103,7 +114,7 @@ def run(path: Path, options: Options) -> Assessment:
 
 def assess_manifest(manifest: Manifest, options: Options) -> Assessment:
     """The assessment of a deployment whose manifest is loaded; errors as `run`."""
-    rubric = rubrics.load(rubric_path(options.rubric or manifest.rubric, manifest))
+    rubric = options.load(rubric_path(options.rubric or manifest.rubric, manifest))
     _check_references(manifest, rubric)
     files = [
         *collection.collect(manifest, options.evidence_root, options.database()),
@@ -165,10 +176,10 @@ def current(manifest: Manifest, options: Options) -> Current:
 
 def exposure_of_manifest(manifest: Manifest, options: Options) -> Exposure:
     """The exposure of a deployment whose manifest is loaded; errors as `run`."""
-    rubric = rubrics.load(rubric_path(options.rubric or manifest.rubric, manifest))
+    rubric = options.load(rubric_path(options.rubric or manifest.rubric, manifest))
     files = collection.collect(manifest, options.evidence_root, options.database())
     dataset = store.build(files, manifest.claims, _setting(manifest, rubric, "", options.as_of))
-    session = engine(options.engine).open(dataset, options.bounds)
+    session = options.session(dataset)
     try:
         return screened(_exposure(dataset, session))
     finally:
@@ -277,7 +288,7 @@ def control_rows(rubric: Rubric) -> tuple[dict[str, Any], ...]:
 def _judge(
     rubric: Rubric, dataset: Dataset, manifest: Manifest, options: Options
 ) -> tuple[list[ControlResult], Exposure, Activity | None]:
-    session = engine(options.engine).open(dataset, options.bounds)
+    session = options.session(dataset)
     try:
         results = judge_all(rubric, dataset, session, options.as_of, sources(dataset, manifest))
         activity = activity_of(session, dataset.tables) if dataset.events else None

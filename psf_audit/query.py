@@ -145,10 +145,14 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One engine: `open` loads a dataset and returns a locked session; `parse` gives the syntax tree of a statement."""
+    """One engine: `open` loads a dataset and returns a locked session.
+
+    `one_after_the_other` gives another `open`, quicker for many small datasets, with the same answers.
+    """
 
     name: str
     open: Callable[[Dataset, Bounds], Session]
+    one_after_the_other: Callable[[], Callable[[Dataset, Bounds], Session]] | None = None
 
 
 def parameters(sql: str) -> frozenset[str]:

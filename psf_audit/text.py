@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
 from typing import TypeVar
 
 MAX_CHARACTERS = 2_000
@@ -132,9 +133,14 @@ def screened(value: T) -> T:
     return _screen(value)  # type: ignore[return-value]
 
 
+# The words of a rubric stand in every assessment that it makes.
+_REMEMBERED = 1_000
+_known = lru_cache(maxsize=4_096)(safe)
+
+
 def _screen(value: object) -> object:
     if type(value) is str:
-        return safe(value)
+        return _known(value) if len(value) <= _REMEMBERED else safe(value)
     if isinstance(value, tuple):
         return tuple(_screen(item) for item in value)
     if isinstance(value, dict):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from psf_audit import answering
-from psf_audit.columns.database import Database
+from psf_audit.columns.database import Database, literal
 from psf_audit.columns.rows import definition, insert
 from psf_audit.columns.table import LogRows
 from psf_audit.facts.tables import TABLES
@@ -14,12 +14,14 @@ from psf_audit.facts.views import views
 from psf_audit.query import Answers, Bounds, Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from psf_audit.facts.store import Dataset
 
 # On a log of a few thousand entries DuckDB takes longer to optimise and spread the criteria than to run them.
 _SMALL_LOG = 5_000
+_FILL = "fill_"
+_MOST_QUESTIONS = 2_000
 _FOR_SMALL_LOGS = ("PRAGMA disable_optimizer", "SET threads = 1")
 
 
@@ -104,6 +106,145 @@ class DuckDBSession:
         self._connection.close()
 
 
+class _Set:
+    """A locked database with every table and view in it and no row, and the questions that were prepared in it.
+
+    A dataset is put into it in a transaction that is never committed: when that ends, nothing of it is left, neither in
+    the answers to the next nor in memory.
+    """
+
+    def __init__(self, memory_mib: int) -> None:
+        """Make the tables and views."""
+        import duckdb
+
+        self.error = duckdb.Error
+        self.memory_mib = memory_mib
+        self.database = Database(memory_mib)
+        self.connection = self.database.session(_FOR_SMALL_LOGS)
+        self.asked: dict[tuple[str, tuple[tuple[str, Any], ...], int], str] = {}
+        for name, table in TABLES.items():
+            self.connection.execute(f'CREATE TABLE "{name}" ({definition(table.columns)})')
+        for view in views():
+            made = (
+                f"TABLE {view.name} AS FROM (\n{view.sql}\n) LIMIT 0"
+                if view.kept
+                else f"VIEW {view.name} AS {view.sql}"
+            )
+            self.connection.execute(f"CREATE {made}")
+        for view in views():
+            if view.kept:
+                self.connection.execute(f"PREPARE {_FILL}{view.name} AS INSERT INTO {view.name} {view.sql}")
+
+    def question(self, sql: str, parameters: Mapping[str, Any], limit: int) -> str:
+        """The statement that asks a question which was prepared, with its parameters; prepared now if it was not."""
+        key = (sql, tuple(parameters.items()), limit)
+        if key not in self.asked:
+            name = self.database.name("question")
+            self.connection.execute(f"PREPARE {name} AS SELECT * FROM (\n{sql}\n) AS psf_answer LIMIT {limit}")  # noqa: S608
+            given = ", ".join(f"{name} := {self._written(value)}" for name, value in parameters.items())
+            self.asked[key] = f"EXECUTE {name}({given})" if given else f"EXECUTE {name}"
+        return self.asked[key]
+
+    def _written(self, value: Any) -> str:
+        """A parameter as a literal of the type that it has when it is bound."""
+        bound = _bound(value)
+        row = self.connection.execute("SELECT typeof($value), $value::VARCHAR", {"value": bound}).fetchone()
+        kind, text = row or ("VARCHAR", "")
+        return f"{literal(text)}::{kind}"
+
+
+class _Reused(DuckDBSession):
+    """A session in a database that others used before it and others will use after it."""
+
+    def __init__(self, dataset: Dataset, bounds: Bounds, kit: _Set, give_back: Callable[[_Set], None]) -> None:
+        """Put the rows of the dataset into the database."""
+        self._bounds = bounds
+        self._error = kit.error
+        self._kit = kit
+        self._give_back = give_back
+        self._database = kit.database
+        self._connection = kit.connection
+        self._rows = {name: dataset.events if name == "events" else dataset.tables[name] for name in TABLES}
+        self._closed = False
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="psf-audit-duckdb")
+        self._connection.execute("BEGIN")
+        self._load()
+
+    def _load(self) -> None:
+        self._made = set()
+        for name, table in TABLES.items():
+            if self._rows[name]:
+                insert(self._connection, name, table.columns, self._rows[name])
+
+    def _ask(self, sql: str, parameters: Mapping[str, Any]) -> Answers:
+        """The answer to a prepared question, where it has no more rows than are returned; else as any session asks."""
+        try:
+            question = self._kit.question(sql, parameters, self._bounds.rows + 1)
+            self._make(answering.views_in(sql))
+            cursor = self._connection.execute(question)
+            names = [column[0] for column in cursor.description]
+            rows = cursor.fetchall()
+        except self._error:
+            self._again()
+        else:
+            if len(rows) <= self._bounds.rows:
+                records = [dict(zip(names, row, strict=True)) for row in rows]
+                return Answers(rows=answering.rows(records), count=len(records))
+        answers = super()._ask(sql, parameters)
+        if answers.failure is not None:
+            self._again()
+        return answers
+
+    def _again(self) -> None:
+        """Begin anew: a statement that failed ends its transaction."""
+        self._connection.execute("ROLLBACK; BEGIN")
+        self._load()
+
+    def _make(self, names: frozenset[str]) -> None:
+        """Fill the kept views of these names that are not filled yet."""
+        for view in views():
+            if view.kept and view.name in names and view.name not in self._made:
+                self._connection.execute(f"EXECUTE {_FILL}{view.name}")
+                self._made.add(view.name)
+
+    def results(self, rows: list[dict[str, Any]]) -> None:
+        """Replace the rows of the table `results`."""
+        self._rows = {**self._rows, "results": rows}
+        super().results(rows)
+
+    def close(self) -> None:
+        """Take the dataset out of the database, and leave that to the next session."""
+        if self._closed:
+            return
+        self._closed = True
+        self._worker.shutdown()
+        self._connection.execute("ROLLBACK")
+        self._give_back(self._kit)
+
+
+class Sessions:
+    """Sessions one after the other in one database, set up once; for one thread.
+
+    Answers are those of a session of its own. Where a log is large, or a session is not closed yet, it gets one.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is opened yet."""
+        self._idle: _Set | None = None
+
+    def __call__(self, dataset: Dataset, bounds: Bounds) -> DuckDBSession:
+        """A session with a dataset loaded."""
+        if isinstance(dataset.events, LogRows) or len(dataset.events) > _SMALL_LOG:
+            return DuckDBSession(dataset, bounds)
+        kit, self._idle = self._idle, None
+        if kit is None or kit.memory_mib != bounds.memory_mib or len(kit.asked) > _MOST_QUESTIONS:
+            kit = _Set(bounds.memory_mib)
+        return _Reused(dataset, bounds, kit, self._keep)
+
+    def _keep(self, kit: _Set) -> None:
+        self._idle = kit
+
+
 def _bound(value: Any) -> Any:
     """A parameter as DuckDB should bind it: a small whole number would otherwise make 32-bit arithmetic of the rest."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -113,4 +254,4 @@ def _bound(value: Any) -> Any:
     return value
 
 
-ENGINE = Engine(name="duckdb", open=DuckDBSession)
+ENGINE = Engine(name="duckdb", open=DuckDBSession, one_after_the_other=Sessions)
