@@ -16,6 +16,7 @@ from psf_audit.cli import (
     evidence,
     explain,
     exposure,
+    fleet,
     hook,
     init,
     normalize,
@@ -66,6 +67,7 @@ app.command(name="replay")(replay.replay)
 app.command(name="normalize")(normalize.normalize)
 app.command(name="status")(status.status)
 app.command(name="sample")(sample.sample)
+app.command(name="fleet")(fleet.fleet)
 app.command(name="report")(report.report)
 app.command(name="questions")(questions.questions)
 app.command(name="attest")(attest.attest)
