@@ -146,8 +146,19 @@ def _screen(value: object) -> object:
     if isinstance(value, dict):
         return {_screen(key): _screen(item) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _screen(getattr(value, field.name)) for field in fields(value)})
+        changed = {}
+        for name in _field_names(type(value)):
+            old = getattr(value, name)
+            new = _screen(old)
+            if new is not old and new != old:
+                changed[name] = new
+        return replace(value, **changed) if changed else value
     return value
+
+
+@lru_cache(maxsize=256)
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def plural(count: int, noun: str) -> str:

@@ -110,7 +110,8 @@ class _Set:
     """A locked database with every table and view in it and no row, and the questions that were prepared in it.
 
     A dataset is put into it in a transaction that is never committed: when that ends, nothing of it is left, neither in
-    the answers to the next nor in memory.
+    the answers to the next nor in memory. Every view is a table here, filled when it is first read: of few rows that is
+    quicker than expanding it in each question that reads it.
     """
 
     def __init__(self, memory_mib: int) -> None:
@@ -121,23 +122,17 @@ class _Set:
         self.memory_mib = memory_mib
         self.database = Database(memory_mib)
         self.connection = self.database.session(_FOR_SMALL_LOGS)
-        self.asked: dict[tuple[str, tuple[tuple[str, Any], ...], int], str] = {}
+        self.asked: dict[tuple[str, str, int], str] = {}
         for name, table in TABLES.items():
             self.connection.execute(f'CREATE TABLE "{name}" ({definition(table.columns)})')
         for view in views():
-            made = (
-                f"TABLE {view.name} AS FROM (\n{view.sql}\n) LIMIT 0"
-                if view.kept
-                else f"VIEW {view.name} AS {view.sql}"
-            )
-            self.connection.execute(f"CREATE {made}")
+            self.connection.execute(f"CREATE TABLE {view.name} AS FROM (\n{view.sql}\n) LIMIT 0")
         for view in views():
-            if view.kept:
-                self.connection.execute(f"PREPARE {_FILL}{view.name} AS INSERT INTO {view.name} {view.sql}")
+            self.connection.execute(f"PREPARE {_FILL}{view.name} AS INSERT INTO {view.name} {view.sql}")
 
     def question(self, sql: str, parameters: Mapping[str, Any], limit: int) -> str:
         """The statement that asks a question which was prepared, with its parameters; prepared now if it was not."""
-        key = (sql, tuple(parameters.items()), limit)
+        key = (sql, repr(parameters), limit)  # 1 and True are equal, and are not of one type
         if key not in self.asked:
             name = self.database.name("question")
             self.connection.execute(f"PREPARE {name} AS SELECT * FROM (\n{sql}\n) AS psf_answer LIMIT {limit}")  # noqa: S608
@@ -150,7 +145,7 @@ class _Set:
         bound = _bound(value)
         row = self.connection.execute("SELECT typeof($value), $value::VARCHAR", {"value": bound}).fetchone()
         kind, text = row or ("VARCHAR", "")
-        return f"{literal(text)}::{kind}"
+        return literal(text) if kind == "UNKNOWN" else f"{literal(text)}::{kind}"  # a text takes the type it meets
 
 
 class _Reused(DuckDBSession):
@@ -201,16 +196,16 @@ class _Reused(DuckDBSession):
         self._load()
 
     def _make(self, names: frozenset[str]) -> None:
-        """Fill the kept views of these names that are not filled yet."""
+        """Fill the views of these names that are not filled yet, in the order in which they build on each other."""
         for view in views():
-            if view.kept and view.name in names and view.name not in self._made:
+            if view.name in names and view.name not in self._made:
                 self._connection.execute(f"EXECUTE {_FILL}{view.name}")
                 self._made.add(view.name)
 
     def results(self, rows: list[dict[str, Any]]) -> None:
         """Replace the rows of the table `results`."""
         self._rows = {**self._rows, "results": rows}
-        super().results(rows)
+        self._again()
 
     def close(self) -> None:
         """Take the dataset out of the database, and leave that to the next session."""

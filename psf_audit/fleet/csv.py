@@ -20,7 +20,16 @@ HEADER = (
     "path", "name", "release", "environment", "owners", "rubric", "verdict", "exit_code", "reason", "score_percent",
     "coverage_percent", "valid_until", "gaps", "blocking_gaps", "exposure", "exposure_usd", "fingerprint", "report",
 )  # fmt: skip
-_ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_ACTIVE = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    *map(chr, (0xFF1D, 0xFF0B, 0xFF0D, 0xFF20)),
+)  # the last: the same in full width
 
 
 def text(portfolio: Portfolio) -> str:

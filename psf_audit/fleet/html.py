@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from psf_audit.fleet import wire, words
 from psf_audit.report.html import page
@@ -44,4 +43,4 @@ def text(portfolio: Portfolio, fail_on: Collection[FailOn], place: Callable[[str
 
 def _address(reports: tuple[str, ...], place: Callable[[str], str]) -> str:
     """A relative address, so that no name can make it lead to another host or scheme."""
-    return f"./{quote(place(reports[0]), safe='/.')}" if reports else ""
+    return words.address(place(reports[0])) if reports else ""

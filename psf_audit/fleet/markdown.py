@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from psf_audit.fleet import words
 from psf_audit.report.markdown import escape, table
@@ -30,7 +29,7 @@ def _blocks(portfolio: Portfolio, fail_on: Collection[FailOn], place: Callable[[
         rows = []
         for one in portfolio.deployments:
             name, *cells = (escape(cell) for cell in words.row(one))
-            links = [f"[{name}](<{_address(place(one.reports[0]))}>)"] if one.reports else [name]
+            links = [f"[{name}]({words.address(place(one.reports[0]))})"] if one.reports else [name]
             rows.append([*links, *cells])
         yield table(words.HEADER, rows)
     if portfolio.common:
@@ -49,7 +48,3 @@ def _blocks(portfolio: Portfolio, fail_on: Collection[FailOn], place: Callable[[
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return table(header, [[escape(cell) for cell in row] for row in rows])
-
-
-def _address(path: str) -> str:
-    return quote(path, safe="/.")

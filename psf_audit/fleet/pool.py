@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
@@ -78,13 +79,12 @@ def _give(worker: _Worker, waiting: deque[Path]) -> None:
 
 def _hear(worker: _Worker, told: Callable[[Done], None]) -> bool:
     """Take what a worker says; whether it is still there."""
-    try:
+    with suppress(EOFError, OSError):
         if worker.way.poll():
-            told(worker.way.recv())
+            done = worker.way.recv()
             worker.at = None
+            told(done)
             return True
-    except (EOFError, OSError):
-        pass
     if worker.process.is_alive() and not connection.wait([worker.process.sentinel], 0.1):
         return True
     worker.process.join()
@@ -110,10 +110,8 @@ def _end(workers: list[_Worker]) -> None:
     """Let idle processes go, and end those at work: kindly, so that they clean up, then at once."""
     for worker in workers:
         if worker.at is None:
-            try:
+            with suppress(OSError):
                 worker.way.send(None)
-            except OSError:
-                pass
         else:
             worker.process.terminate()
     for worker in workers:

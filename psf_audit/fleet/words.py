@@ -109,3 +109,12 @@ def more(count: int, shown: int) -> str:
 def ending_title(portfolio: Portfolio) -> str:
     """The heading over what runs out."""
     return f"Ran out, or runs out within {plural(portfolio.within_days, 'day')}"
+
+
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
+
+
+def address(path: str) -> str:
+    """A relative path as an address (RFC 3986): nothing in it is markup, a scheme or a host."""
+    written = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in path.encode(errors="surrogateescape"))
+    return f"./{written}"
