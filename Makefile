@@ -10,7 +10,7 @@ ARGS ?=
 # `$(call not-ready,COMMAND)` succeeds when the command's exit code is 1: assessed, and the gate is not met.
 not-ready = code=0; $(1) || code=$$?; test "$$code" -eq 1 || { echo "expected exit code 1, got $$code" >&2; exit 1; }
 
-.PHONY: help setup demo test spark spark-full lint types imports wheel docs docs-check samples screenshots golden bench bench-memory bench-events bench-report fuzz check clean
+.PHONY: help setup demo test spark spark-full lint types imports wheel docs docs-check samples screenshots golden bench bench-memory bench-events bench-report bench-fleet fuzz check clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -123,6 +123,9 @@ bench-events: .venv/dev.stamp ## time and memory of large logs, beside others th
 
 bench-report: .venv/dev.stamp ## size of the HTML report, and how fast Chromium opens it
 	$(BIN)/python -m tools.report_page bench $(ARGS)
+
+bench-fleet: .venv/dev.stamp ## time and memory of fleets, and what is left of one that is killed (ARGS="100" for 100 deployments; default 100 1000)
+	$(BIN)/python tools/bench_fleet.py $(ARGS)
 
 fuzz: .venv/dev.stamp ## damage every fixture of every format in many more ways, up to an hour (ARGS="-k name" for some of them)
 	$(BIN)/python -m pytest --hypothesis-profile=fuzz tests/evidence/test_every_format.py tests/test_secrets.py $(ARGS)

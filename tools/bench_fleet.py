@@ -34,7 +34,7 @@ _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: wall and processor milliseconds for each deployment, peak MiB of the parent and of its largest worker."""
+    """One run: wall and CPU milliseconds for each deployment, peak MiB of the parent and of its largest worker."""
 
     what: str
     count: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -17,8 +18,8 @@ import pytest
 from psf_audit.cli import main
 from psf_audit.fleet import folders
 from tests import fleets
-from tests.everywhere import SECRETS, fill
 from tests.deployments import guarded
+from tests.everywhere import SECRETS, fill
 from tools import bench_fleet
 
 DAY = fleets.AS_OF.isoformat()
@@ -93,6 +94,23 @@ def test_the_same_bytes_from_the_cache_in_every_form(fleet: Path, tmp_path: Path
     ), "nothing is written that was not named"
 
 
+def test_the_nightly_job_runs_as_the_document_has_it(fleet: Path, repo: Path, tmp_path: Path) -> None:
+    text = (repo / "docs" / "fleet.md").read_text(encoding="utf-8")
+    (job,) = re.findall(r"```sh\n(psf-audit fleet .*?)```", text, re.DOTALL)
+    (tmp_path / "agents").symlink_to(fleet)
+    environment = {**os.environ, "PYTHONPATH": str(repo)}
+    line = job.replace("psf-audit", f"{sys.executable} -m psf_audit")
+    for _ in range(2):
+        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, check=False, capture_output=True)
+        assert done.returncode in {0, 1, 3}, done.stderr
+    found = json.loads((tmp_path / "fleet/fleet.json").read_text(encoding="utf-8"))
+    assert len(found["deployments"]) == 3
+    index = (tmp_path / "fleet/index.html").read_text(encoding="utf-8")
+    for one in found["deployments"]:
+        assert (tmp_path / "fleet" / one["reports"][0]).is_file()
+        assert f'href="./{one["reports"][0]}"' in index
+
+
 def test_secrets_and_hostile_text_stay_where_they_are(tmp_path: Path) -> None:
     deployment = guarded(tmp_path / "one")
     text = f"=HYPERLINK(1) </script><script>alert(1)</script> \x1b[31m {SECRETS['github']} {SECRETS['anthropic']}"
@@ -110,7 +128,7 @@ def test_secrets_and_hostile_text_stay_where_they_are(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_costs_the_deployment_that_it_was_at(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
     fleets.make(tmp_path / "fleet", 6)
     with subprocess.Popen(

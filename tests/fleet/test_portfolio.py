@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv as reader
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -37,7 +38,7 @@ from psf_audit.validation import problems
 from tests import samples
 
 AS_OF = date(2026, 11, 22)
-FORMS = {
+FORMS: dict[str, Callable[[Portfolio], str]] = {
     "terminal": lambda one: terminal.text(one, View(), ()),
     "markdown": lambda one: markdown.text(one, (), lambda name: f"reports/{name}"),
     "html": lambda one: html.text(one, (), lambda name: f"reports/{name}"),

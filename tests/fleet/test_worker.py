@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def test_what_did_not_change_is_taken_from_the_cache(deployment: Deployment) -> 
     assert again.result == first.result
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Deployment], object]] = {
     "evidence": lambda of: of.write("config/gateway.yaml", GATEWAY.replace("amount: 50", "amount: 51") + "\n"),
     "a prompt": lambda of: of.write("prompts/system.md", "Index nothing."),
     "the rubric": lambda of: of.write("rubric.yaml", of.rubric.replace("A small rubric", "Another rubric")),
@@ -116,7 +117,7 @@ def test_what_could_not_be_read_is_looked_for_again(deployment: Deployment) -> N
     assert Worker(one)(path).result != first.result
 
 
-DAMAGE = {
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "cut off": lambda data: data[:-20],
     "one byte": lambda data: data.replace(b"not", b"nut", 1) if b"not" in data else data[:-2] + b" }",
