@@ -44,7 +44,7 @@ MAX_JOINED = 20
 MAX_LITERAL = 200
 MAX_PATTERN = 40
 
-_PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
+PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _AGGREGATES = frozenset({"bool_and", "bool_or", "count", "count_star", "max", "min", "sum"})
 _QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE"})
@@ -157,7 +157,7 @@ class Engine:
 
 def parameters(sql: str) -> frozenset[str]:
     """The names of the `$parameters` in a criterion."""
-    return frozenset(_PARAMETER.findall(sql))
+    return frozenset(PARAMETER.findall(sql))
 
 
 def names(sql: str, known: frozenset[str]) -> frozenset[str]:

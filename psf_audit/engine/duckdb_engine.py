@@ -11,7 +11,7 @@ from psf_audit.columns.rows import definition, insert
 from psf_audit.columns.table import LogRows
 from psf_audit.facts.tables import TABLES
 from psf_audit.facts.views import views
-from psf_audit.query import Answers, Bounds, Engine
+from psf_audit.query import PARAMETER, Answers, Bounds, Engine, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,21 +131,24 @@ class _Set:
             self.connection.execute(f"PREPARE {_FILL}{view.name} AS INSERT INTO {view.name} {view.sql}")
 
     def question(self, sql: str, parameters: Mapping[str, Any], limit: int) -> str:
-        """The statement that asks a question which was prepared, with its parameters; prepared now if it was not."""
+        """The statement that asks a question which was prepared; prepared now if it was not."""
         key = (sql, repr(parameters), limit)  # 1 and True are equal, and are not of one type
         if key not in self.asked:
             name = self.database.name("question")
-            self.connection.execute(f"PREPARE {name} AS SELECT * FROM (\n{sql}\n) AS psf_answer LIMIT {limit}")  # noqa: S608
-            given = ", ".join(f"{name} := {self._written(value)}" for name, value in parameters.items())
-            self.asked[key] = f"EXECUTE {name}({given})" if given else f"EXECUTE {name}"
+            values = {name: self._written(value) for name, value in parameters.items()}
+            # Written out: a statement with parameters would be planned anew each time that it is asked.
+            asked = PARAMETER.sub(lambda found: values.get(found[1], found[0]), sql)
+            self.connection.execute(f"PREPARE {name} AS SELECT * FROM (\n{asked}\n) AS psf_answer LIMIT {limit}")  # noqa: S608
+            self.asked[key] = f"EXECUTE {name}"
         return self.asked[key]
 
     def _written(self, value: Any) -> str:
         """A parameter as a literal of the type that it has when it is bound."""
-        bound = _bound(value)
-        row = self.connection.execute("SELECT typeof($value), $value::VARCHAR", {"value": bound}).fetchone()
+        row = self.connection.execute(
+            "SELECT typeof($value), CAST($value AS VARCHAR)", {"value": _bound(value)}
+        ).fetchone()
         kind, text = row or ("VARCHAR", "")
-        return literal(text) if kind == "UNKNOWN" else f"{literal(text)}::{kind}"  # a text takes the type it meets
+        return f"CAST({literal(text)} AS {kind})"
 
 
 class _Reused(DuckDBSession):
@@ -177,13 +180,13 @@ class _Reused(DuckDBSession):
             question = self._kit.question(sql, parameters, self._bounds.rows + 1)
             self._make(answering.views_in(sql))
             cursor = self._connection.execute(question)
-            names = [column[0] for column in cursor.description]
+            columns = [column[0] for column in cursor.description]
             rows = cursor.fetchall()
         except self._error:
             self._again()
         else:
             if len(rows) <= self._bounds.rows:
-                records = [dict(zip(names, row, strict=True)) for row in rows]
+                records = [dict(zip(columns, row, strict=True)) for row in rows]
                 return Answers(rows=answering.rows(records), count=len(records))
         answers = super()._ask(sql, parameters)
         if answers.failure is not None:
@@ -205,7 +208,10 @@ class _Reused(DuckDBSession):
     def results(self, rows: list[dict[str, Any]]) -> None:
         """Replace the rows of the table `results`."""
         self._rows = {**self._rows, "results": rows}
-        self._again()
+        if any(names(view.sql, frozenset({"results"})) for view in views()):
+            self._again()  # what was filled from the rows before has to go
+        else:
+            super().results(rows)
 
     def close(self) -> None:
         """Take the dataset out of the database, and leave that to the next session."""

@@ -166,11 +166,19 @@ def _wait(look: Any, seconds: float = 60) -> Any:
     pytest.fail("it did not happen")
 
 
+def _hears_interrupts() -> None:
+    """What is started in the background of a shell does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_ends_it_and_all_that_it_started(tmp_path: Path) -> None:
     fleets.make(tmp_path / "fleet", 20)
     cache = tmp_path / "cache"
     with subprocess.Popen(
-        command(tmp_path / "fleet", "--cache", cache), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command(tmp_path / "fleet", "--cache", cache),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=_hears_interrupts,  # noqa: PLW1509  no thread runs here
     ) as process:
         workers = _wait(lambda: _assessing(process.pid))
         process.send_signal(signal.SIGINT)
