@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +18,8 @@ from psf_audit.text import plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from psf_audit.fleet.portfolio import Deployment, Failed, FailOn, Portfolio
+    from psf_audit.fleet.find import Found
+    from psf_audit.fleet.portfolio import Deployment, Failed, FailOn, Portfolio, Selection
     from psf_audit.fleet.worker import Done, Job
     from psf_audit.rendering import View
 
@@ -26,105 +28,139 @@ PROCESSES = range(1, 257)
 CACHE = ".psf-audit-cache"
 
 
+# The options of the command, apart from its function so that both can be read.
+Where = Annotated[
+    str,
+    typer.Argument(metavar="DIR|GLOB|LIST", help="A folder to search, a pattern in quotes, or a list of manifests."),
+]
+FormOption = Annotated[
+    str, typer.Option("--format", "-f", metavar="FORMAT", help="What to print: terminal, markdown, html, csv, json.")
+]
+ReportsOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Write the HTML and JSON report of each deployment there.")
+]
+CacheOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help=f"Keep results there by digest; {CACHE} in --reports if not given.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace reports that are there and are others.")]
+OwnerOption = Annotated[list[str] | None, typer.Option(help="Only deployments of this owner; repeatable.")]
+RubricOption = Annotated[
+    list[str] | None, typer.Option(help="Only deployments of this rubric, id or id@version; repeatable.")
+]
+DomainOption = Annotated[list[str] | None, typer.Option(help="Judge deployments by this domain alone; repeatable.")]
+EnvironmentOption = Annotated[list[str] | None, typer.Option(help="Only deployments in this environment; repeatable.")]
+FailOnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="STATE",
+        help="Fail on this alone: not_ready, incomplete, ready_with_waivers, expiring, unbounded; repeatable.",
+    ),
+]
+WithinOption = Annotated[int, typer.Option(metavar="DAYS", help="Tell what runs out within so many days.")]
+DayOption = Annotated[
+    str | None, typer.Option(metavar="DAY", help="Day of the assessments, YYYY-MM-DD; today (UTC) if not given.")
+]
+RootOption = Annotated[
+    Path | None, typer.Option(help="Folder that evidence may not leave; each manifest's own if not given.")
+]
+NoWaiversOption = Annotated[bool, typer.Option("--no-waivers", help="Ignore the waivers of all manifests.")]
+ExitZeroOption = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", "-j", help="How many processes; one for each processor if not given.")
+]
+EngineOption = Annotated[str, typer.Option(help="Engine that runs the criteria.")]
+
+
 def fleet(
-    where: Annotated[
-        str,
-        typer.Argument(
-            metavar="DIR|GLOB|LIST", help="A folder to search, a pattern in quotes, or a list of manifests."
-        ),
-    ],
-    format_: Annotated[
-        str,
-        typer.Option("--format", "-f", metavar="FORMAT", help="What to print: terminal, markdown, html, csv, json."),
-    ] = "terminal",
+    where: Where,
+    format_: FormOption = "terminal",
     output: OutputOption = None,
-    reports: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the HTML and JSON report of each deployment there.")
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help=f"Keep results there by digest; {CACHE} in --reports if not given."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace reports that are there and are others.")] = False,
-    owner: Annotated[list[str] | None, typer.Option(help="Only deployments of this owner; repeatable.")] = None,
-    rubric: Annotated[
-        list[str] | None, typer.Option(help="Only deployments of this rubric, id or id@version; repeatable.")
-    ] = None,
-    domain: Annotated[
-        list[str] | None, typer.Option(help="Judge deployments by this domain alone; repeatable.")
-    ] = None,
-    environment: Annotated[
-        list[str] | None, typer.Option(help="Only deployments in this environment; repeatable.")
-    ] = None,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="STATE",
-            help="Fail on this alone: not_ready, incomplete, ready_with_waivers, expiring, unbounded; repeatable.",
-        ),
-    ] = None,
-    within: Annotated[int, typer.Option(metavar="DAYS", help="Tell what runs out within so many days.")] = 30,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Day of the assessments, YYYY-MM-DD; today (UTC) if not given.")
-    ] = None,
-    evidence_root: Annotated[
-        Path | None, typer.Option(help="Folder that evidence may not leave; each manifest's own if not given.")
-    ] = None,
-    no_waivers: Annotated[bool, typer.Option("--no-waivers", help="Ignore the waivers of all manifests.")] = False,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")
-    ] = False,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", help="How many processes; one for each processor if not given.")
-    ] = None,
-    engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
+    reports: ReportsOption = None,
+    cache: CacheOption = None,
+    force: ForceOption = False,
+    owner: OwnerOption = None,
+    rubric: RubricOption = None,
+    domain: DomainOption = None,
+    environment: EnvironmentOption = None,
+    fail_on: FailOnOption = None,
+    within: WithinOption = 30,
+    as_of: DayOption = None,
+    evidence_root: RootOption = None,
+    no_waivers: NoWaiversOption = False,
+    exit_zero: ExitZeroOption = False,
+    jobs: JobsOption = None,
+    engine: EngineOption = "duckdb",
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Assess many deployments, and show them as one portfolio, the worst first.
 
     What did not change since the last run costs only its hash.
     """
-    from psf_audit import __version__, audit
-    from psf_audit.fleet import cache as caches
-    from psf_audit.fleet import find, folders, portfolio
-    from psf_audit.fleet.worker import Job
+    from psf_audit.fleet import find, portfolio
 
     failing = _fail_on(fail_on)
     if within not in DAYS:
         raise ConfigurationError(f"--within {within} cannot apply", hint="give days, 0 to 365")
-    if cache is None and reports is not None:
-        cache = reports / CACHE
-    audit.engine(engine)
-    job = Job(
+    chosen = tuple(tuple(given or ()) for given in (owner, rubric, environment, domain))
+    job = _job(
         as_of=day(as_of),
-        tool=caches.tool(),
-        write=write,
         engine=engine,
         evidence_root=folder(evidence_root) if evidence_root is not None else None,
         ignore_waivers=no_waivers,
         memory_mib=memory_mib(memory),
-        cache=cache,
+        cache=reports / CACHE if cache is None and reports is not None else cache,
         reports=reports,
         force=force,
     )
     found = find.find(where)
-    with folders.in_use([one for one in (reports, cache) if one is not None]):
-        outputs = Outputs(_forms(failing, output, reports), format_, output, found.manifests)
-        results = _assess(found.manifests, job, _processes(jobs))
-        together = portfolio.portfolio(
-            [*found.failed, *results],
-            job.as_of,
-            within_days=within,
-            selection=portfolio.Selection(
-                tuple(owner or ()), tuple(rubric or ()), tuple(environment or ()), tuple(domain or ())
-            ),
-            tool=f"psf-audit {__version__}",
-        )
-        outputs.deliver(lambda render, view: render(together, view))
+    asked = _Asked(format_, output, failing, within, portfolio.Selection(*chosen), _processes(jobs))
+    together = _together(found, job, asked)
     decision = portfolio.decide(together, failing)
     code = ExitCode.READY if exit_zero and decision.code is ExitCode.GATE_NOT_MET else decision.code
     typer.echo(f"{decision.reason} (exit {code.value})", err=True)
     raise typer.Exit(code.value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be shown of a fleet, and how it is gated."""
+
+    printed: str
+    outputs: list[str] | None
+    failing: tuple[FailOn, ...]
+    within: int
+    selection: Selection
+    processes: int
+
+
+def _job(**given: Any) -> Job:
+    """How every deployment is assessed; raises `ConfigurationError` where there is no such engine."""
+    from psf_audit import audit
+    from psf_audit.fleet import cache as caches
+    from psf_audit.fleet.worker import Job
+
+    audit.engine(given["engine"])
+    return Job(tool=caches.tool(), write=write, **given)
+
+
+def _together(found: Found, job: Job, asked: _Asked) -> Portfolio:
+    """The portfolio of what was found, assessed, written and printed."""
+    from psf_audit import __version__
+    from psf_audit.fleet import folders, portfolio
+
+    with folders.in_use([one for one in (job.reports, job.cache) if one is not None]):
+        forms = _forms(asked.failing, asked.outputs, job.reports)
+        outputs = Outputs(forms, asked.printed, asked.outputs, found.manifests)
+        results = _assess(found.manifests, job, asked.processes)
+        together = portfolio.portfolio(
+            [*found.failed, *results],
+            job.as_of,
+            within_days=asked.within,
+            selection=asked.selection,
+            tool=f"psf-audit {__version__}",
+        )
+        outputs.deliver(lambda render, view: render(together, view))
+    return together
 
 
 def _assess(manifests: Sequence[Path], job: Job, processes: int) -> list[Deployment | Failed]:
