@@ -45,7 +45,7 @@ class Measured:
 
     def cells(self) -> list[str]:
         """The row of the table."""
-        numbers = (f"{self.wall:.1f}", f"{self.processor:.1f}", str(self.parent), str(self.worker))
+        numbers = (f"{self.wall:.1f}", f"{self.processor:.1f}", str(self.parent or ""), str(self.worker or ""))
         return [self.what, f"{self.count:,}", *numbers]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +12,14 @@ import typer
 
 from psf_audit.cli.assess import day, folder
 from psf_audit.cli.output import OutputOption, Outputs, write
-from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, memory_mib, progress
+from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 from psf_audit.errors import ConfigurationError, ExitCode
 from psf_audit.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from psf_audit.cli.room import Watch
     from psf_audit.fleet.find import Found
     from psf_audit.fleet.portfolio import Deployment, Failed, FailOn, Portfolio, Selection
     from psf_audit.fleet.worker import Done, Job
@@ -102,19 +104,19 @@ def fleet(
     if within not in DAYS:
         raise ConfigurationError(f"--within {within} cannot apply", hint="give days, 0 to 365")
     chosen = tuple(tuple(given or ()) for given in (owner, rubric, environment, domain))
-    job = _job(
-        as_of=day(as_of),
-        engine=engine,
-        evidence_root=folder(evidence_root) if evidence_root is not None else None,
-        ignore_waivers=no_waivers,
-        memory_mib=memory_mib(memory),
-        cache=reports / CACHE if cache is None and reports is not None else cache,
-        reports=reports,
-        force=force,
-    )
+    given = {
+        "as_of": day(as_of),
+        "engine": engine,
+        "evidence_root": folder(evidence_root) if evidence_root is not None else None,
+        "ignore_waivers": no_waivers,
+        "cache": reports / CACHE if cache is None and reports is not None else cache,
+        "reports": reports,
+        "force": force,
+    }
     found = find.find(where)
     asked = _Asked(format_, output, failing, within, portfolio.Selection(*chosen), _processes(jobs))
-    together = _together(found, job, asked)
+    with room(memory) as (bounds, watch):
+        together = _together(found, _job(memory_mib=bounds.memory_mib, **given), asked, watch)
     decision = portfolio.decide(together, failing)
     code = ExitCode.READY if exit_zero and decision.code is ExitCode.GATE_NOT_MET else decision.code
     typer.echo(f"{decision.reason} (exit {code.value})", err=True)
@@ -140,18 +142,19 @@ def _job(**given: Any) -> Job:
     from psf_audit.fleet.worker import Job
 
     audit.engine(given["engine"])
-    return Job(tool=caches.tool(), write=write, **given)
+    # Whether a report may be replaced is decided before it is written, by whether it is this one.
+    return Job(tool=caches.tool(), write=partial(write, force=True), **given)
 
 
-def _together(found: Found, job: Job, asked: _Asked) -> Portfolio:
+def _together(found: Found, job: Job, asked: _Asked, watch: Watch | None) -> Portfolio:
     """The portfolio of what was found, assessed, written and printed."""
     from psf_audit import __version__
     from psf_audit.fleet import folders, portfolio
 
     with folders.in_use([one for one in (job.reports, job.cache) if one is not None]):
         forms = _forms(asked.failing, asked.outputs, job.reports)
-        outputs = Outputs(forms, asked.printed, asked.outputs, found.manifests)
-        results = _assess(found.manifests, job, asked.processes)
+        outputs = Outputs(forms, asked.printed, asked.outputs, found.manifests, force=job.force)
+        results = _assess(found.manifests, job, asked.processes, watch)
         together = portfolio.portfolio(
             [*found.failed, *results],
             job.as_of,
@@ -163,19 +166,18 @@ def _together(found: Found, job: Job, asked: _Asked) -> Portfolio:
     return together
 
 
-def _assess(manifests: Sequence[Path], job: Job, processes: int) -> list[Deployment | Failed]:
+def _assess(manifests: Sequence[Path], job: Job, processes: int, watch: Watch | None) -> list[Deployment | Failed]:
     """The result for every manifest, with the progress told."""
     from psf_audit.fleet import pool
 
     done: list[Done] = []
-    with progress() as watch:
 
-        def told(one: Done) -> None:
-            done.append(one)
-            if watch is not None:
-                watch(f"assessing {plural(len(manifests), 'deployment')}", len(done) / len(manifests))
+    def told(one: Done) -> None:
+        done.append(one)
+        if watch is not None:
+            watch(f"assessing {plural(len(manifests), 'deployment')}", len(done) / len(manifests))
 
-        pool.run(manifests, job, processes, told)
+    pool.run(manifests, job, processes, told)
     known = sum(one.from_cache for one in done)
     if known:
         typer.echo(f"{known} of {plural(len(done), 'deployment')} did not change: taken from the cache", err=True)

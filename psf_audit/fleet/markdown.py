@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psf_audit.fleet import words
-from psf_audit.report.markdown import escape, table
+from psf_audit.markup import escape, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -153,7 +153,7 @@ class Worker:
                 if one.kind == "rubric":
                     digest = hashlib.sha256(read_bytes(Path(one.path))).hexdigest()
                 else:
-                    digest = collection.digest(one.path, home, bound if one.kind == "evidence" else home)
+                    digest = _digest(one.path, home, bound if one.kind == "evidence" else home)
                 if digest != one.sha256:
                     return False
         except Unreadable:
@@ -270,3 +270,7 @@ def _bytes(path: Path) -> bytes | None:
 
 def _sentence(error: AuditError) -> str:
     return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
+def _digest(path: str, base: Path, bound: Path) -> str:
+    return collection.digest_of(path, collection.digests_of(path, base, bound))
