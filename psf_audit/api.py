@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from psf_audit import audit, compare, gate, wire
+from psf_audit import again, audit, gate, wire
 from psf_audit.compare import Comparison
 from psf_audit.errors import ConfigurationError, Problem, Unreadable
 from psf_audit.exposure import Exposure
@@ -113,7 +113,7 @@ def load(path: str | PathLike[str]) -> Assessment:
 
 def diff(old: Assessment, new: Assessment) -> Comparison:
     """What became safer or riskier between two assessments, and what cannot be compared; as `psf-audit diff`."""
-    return compare.compare(old, new)
+    return again.diff(old, new)
 
 
 def formats() -> dict[str, ReportFormat]:

@@ -8,7 +8,7 @@ was not known before counts as a regression, whatever hid it. What each pair of 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -36,7 +36,9 @@ from psf_audit.model import (
 from psf_audit.text import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from psf_audit.migration import Moved
 
 Entry = TypeVar("Entry", EvidenceEntry, WaiverUse)
 
@@ -206,6 +208,14 @@ class Regression:
 
 
 @dataclass(frozen=True, slots=True)
+class Rubrics:
+    """What is known of the two rubrics that judged: where controls went, and in words what the newer asks otherwise."""
+
+    moved: Mapping[str, Moved] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything that differs between two assessments; every report of it is made from this value alone.
 
@@ -222,6 +232,7 @@ class Comparison:
     capabilities_removed: tuple[str, ...]
     notes: tuple[str, ...]
     changes: tuple[Change, ...] = ()
+    by_rubric: tuple[str, ...] = ()
 
     @property
     def same_scoring(self) -> bool:
@@ -426,14 +437,16 @@ def _points(before: Fraction | None, after: Fraction | None, delta: Fraction | N
 # --------------------------------------------------------------------------------------------------------- comparison
 
 
-def compare(old: Assessment, new: Assessment) -> Comparison:
+def compare(old: Assessment, new: Assessment, rubrics: Rubrics | None = None) -> Comparison:
     """What changed from the old assessment to the new one; the order of anything in either does not matter.
 
-    Both were screened when they were made or read, and joining safe texts adds nothing unsafe.
+    Both were screened when they were made or read, and joining safe texts adds nothing unsafe. `rubrics` says what is
+    known of two rubrics that are not the same; a renamed control then stands beside what it was called before.
     """
+    known = rubrics or Rubrics()
     same = _same_scoring(old.rubric, new.rubric)
     before, after = set(old.deployment.capabilities), set(new.deployment.capabilities)
-    controls = _controls(old, new, same_scoring=same)
+    controls = _controls(old, new, known.moved, same_scoring=same)
     return Comparison(
         before=side_of(old),
         after=side_of(new),
@@ -443,8 +456,18 @@ def compare(old: Assessment, new: Assessment) -> Comparison:
         waivers=tuple(_waivers(old.waivers, new.waivers)),
         capabilities_added=tuple(sorted(after - before)),
         capabilities_removed=tuple(sorted(before - after)),
-        notes=tuple(_notes(old, new, controls)),
+        notes=(*_notes(old, new, controls), *known.told),
         changes=_changes(old, new),
+    )
+
+
+def by_rubric(before: Assessment, after: Assessment, rubrics: Rubrics) -> tuple[str, ...]:
+    """What another rubric alone changes on the same evidence: a sentence for each control that moved."""
+    found = compare(before, after, rubrics)
+    return tuple(
+        f"{change.id} {change.title}: {change.transition}"
+        for change in found.controls
+        if change.before is not change.after
     )
 
 
@@ -501,16 +524,34 @@ def side_of(assessment: Assessment) -> Side:
 _LISTS = ("breaks", "lacks", "shows", "tests", "documents", "gaps")
 
 
-def _controls(old: Assessment, new: Assessment, *, same_scoring: bool) -> tuple[ControlChange, ...]:
-    before = {control.id: control for control in old.controls}
+def _controls(
+    old: Assessment, new: Assessment, moved: Mapping[str, Moved], *, same_scoring: bool
+) -> tuple[ControlChange, ...]:
     after = {control.id: control for control in new.controls}
+    renamed = {name: one.to[0] for name, one in moved.items() if len(one.to) == 1 and one.to[0] in after}
+    before = {renamed.get(control.id, control.id): control for control in old.controls}
     found = [_one_sided(control, Kind.NEW) for id_, control in after.items() if id_ not in before]
     found += [_one_sided(control, Kind.GONE) for id_, control in before.items() if id_ not in after]
     found += [_two_sided(before[id_], after[id_], same_scoring=same_scoring) for id_ in before.keys() & after.keys()]
+    found = [
+        replace(change, because=(*_moves(change, before.get(change.id), moved), *change.because)) for change in found
+    ]
     kinds, severities = list(Kind), list(Severity)
     return tuple(
         sorted(found, key=lambda change: (kinds.index(change.kind), severities.index(change.severity), change.id))
     )
+
+
+def _moves(change: ControlChange, before: ControlResult | None, moved: Mapping[str, Moved]) -> Iterator[str]:
+    """Where a control of the older rubric went, at that control; and what a control asks that another asked before."""
+    if before is not None and before.id in moved:
+        one = moved[before.id]
+        others = [to for to in one.to if to != before.id]
+        where = f"called {before.id} before" if change.id != before.id else f"asked in {', '.join(others)} now"
+        yield f"{where if one.to else 'asked by no control any more'}: {' '.join(one.why)}"
+    for name, one in sorted(moved.items()):
+        if before is None and change.id in one.to:
+            yield f"asks what {name} asked before: {' '.join(one.why)}"
 
 
 def _one_sided(control: ControlResult, kind: Kind) -> ControlChange:

@@ -498,10 +498,14 @@ RELEASE_NOTE = {
 }
 
 
+BY_RUBRIC = "What the newer rubric alone changes, on the same evidence"
+
+
 def release_note(comparison: Comparison) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The headings of a release note with what stands under each; a heading with nothing under it is left out."""
     told = comparison.by_direction
-    return tuple((title, told[direction]) for direction, title in RELEASE_NOTE.items() if told[direction])
+    sections = [(title, told[direction]) for direction, title in RELEASE_NOTE.items()]
+    return tuple((title, rows) for title, rows in (*sections, (BY_RUBRIC, comparison.by_rubric)) if rows)
 
 
 def waiver_change(change: WaiverChange) -> str:

@@ -49,6 +49,7 @@ def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
         },
         "changes": changes_out(comparison.changes),
         "release_note": {direction.value: list(told) for direction, told in comparison.by_direction.items()},
+        "by_rubric": list(comparison.by_rubric),
         "domains": [_domain_out(change) for change in comparison.domains],
         "controls": [_control_out(change) for change in comparison.controls],
         "evidence": [_evidence_out(change) for change in comparison.evidence],

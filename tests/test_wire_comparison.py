@@ -102,6 +102,7 @@ def test_an_example_key_by_key() -> None:
             "look": ["AUDIT-01 Title of AUDIT-01: untested → unknown"],
             "safer": [],
         },
+        "by_rubric": [],
     }
     assert value["domains"][0] == {
         "id": "spend",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psf_audit import rendering
 from psf_audit.illustrations import drawn
+from psf_audit.model import Verdict
 from psf_audit.report.html import page
 from psf_audit.trend import forms, picture, wire
 
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
     from psf_audit.trend.history import Trend
 
 DATA_ID = "psf-trend"
+_TONES = {
+    Verdict.READY: "good",
+    Verdict.READY_WITH_WAIVERS: "warn",
+    Verdict.INCOMPLETE: "unsure",
+    Verdict.NOT_READY: "bad",
+}
 
 
 def text(trend: Trend, view: View) -> str:
@@ -24,10 +32,11 @@ def text(trend: Trend, view: View) -> str:
         DATA_ID,
         {"trend": drawn(lambda: picture.scores(trend))},
         trend=trend,
+        verdict_tone=_TONES[trend.points[-1].side.verdict],
         summary=forms.summary(trend),
         points_header=forms.POINTS,
         points=forms.point_rows(trend),
-        legend=forms.legend(),
+        statuses=rendering.STATUSES,
         absent=forms.ABSENT,
         steps=forms.step_lines(trend),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psf_audit.drawing import FONT, INKS, svg
+from psf_audit.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +21,7 @@ _LEFT, _RIGHT = 0.1, 0.97
 def scores(trend: Trend) -> str:
     """The score of each domain at each assessment, in percent, with the number of gaps below."""
     told = "; ".join(
-        f"{point.side.as_of.isoformat()}: {point.gaps} gaps, score "
+        f"{point.side.as_of.isoformat()}: {plural(point.gaps, 'gap')}, score "
         f"{'none' if point.side.score is None else f'{int(point.side.score * 100)}%'}"
         for point in trend.points
     )
@@ -44,7 +45,7 @@ def _paint(figure: Figure, trend: Trend) -> None:
     shown = _spaced(places)
     axes.set_xticks([places[index] for index in shown])
     axes.set_xticklabels(
-        [f"{trend.points[index].side.as_of.isoformat()}\n{trend.points[index].gaps} gaps" for index in shown],
+        [f"{trend.points[index].side.as_of.isoformat()}\n{plural(trend.points[index].gaps, 'gap')}" for index in shown],
         color=INKS["muted"],
         fontsize=FONT - 2,
     )
