@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from psf_audit.model import Assessment, ControlResult, EvidenceEntry, Finding, Source, Status, WaiverUse
 
 GATE = "psf-audit-gate"
-WAIVER = "psf-audit-waiver"
+DISCLOSED = "psf-audit-disclosed"
 GATE_TITLE = "The gate that the pipeline asks for"
 MAX_RELATED = 10
 
@@ -147,15 +147,23 @@ def waiver_words(waiver: WaiverUse) -> str:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """One thing to know of the waivers: of which control (None for all), in words, and where it stands.
+    """One thing that a reader has to know of an assessment beside its gaps, in words, and where it stands.
 
-    `idle` is true of a waiver that is not in force.
+    A waiver is of a control, and `idle` where it is not in force; what an overlay loosened, or that the waivers were
+    ignored, is of none.
     """
 
     control: str | None
     text: str
     place: Place
     idle: bool = False
+
+
+def disclosed(assessment: Assessment, folder: str) -> tuple[About, ...]:
+    """Everything that made passing easier, or could have: what an overlay loosened, and what became of each waiver."""
+    by, place = assessment.rubric.overlay, Places(assessment, folder).in_manifest(None)
+    loosened = (About(None, f"Loosened by {by}: {clause}", place) for clause in assessment.rubric.loosened)
+    return (*loosened, *about_waivers(assessment, folder))
 
 
 def about_waivers(assessment: Assessment, folder: str) -> tuple[About, ...]:
@@ -268,7 +276,7 @@ def statement(assessment: Assessment) -> dict[str, str]:
         "release": assessment.deployment.release,
         "environment": assessment.deployment.environment,
         "fingerprint": assessment.fingerprint,
-        "rubric": f"{assessment.rubric.id}@{assessment.rubric.version}",
+        "rubric": rubric_words(assessment),
         "rubric-digest": assessment.rubric.content_digest,
         "as-of": rendering.day(assessment.as_of),
         "verdict": assessment.verdict.value,
@@ -279,14 +287,20 @@ def statement(assessment: Assessment) -> dict[str, str]:
         "valid-until": rendering.day(assessment.valid_until, "no day"),
         "waived": ", ".join(waived) or "none",
         **{f"controls-{status.value}": str(count) for status, count in _counts(assessment)},
-        **{f"waivers-{number}": told(about) for number, about in enumerate(about_waivers(assessment, ""), 1)},
+        **{f"disclosed-{number}": told(about) for number, about in enumerate(disclosed(assessment, ""), 1)},
     }
     return {name: rendering.line(text) or "none" for name, text in words.items()}
 
 
 def told(about: About) -> str:
-    """The same with the control before it."""
-    return about.text if about.control is None else f"{about.control}: {about.text}"
+    """The same as a sentence of its own."""
+    return rendering.line(about.text if about.control is None else f"Waiver of {about.control}: {about.text}")
+
+
+def rubric_words(assessment: Assessment) -> str:
+    """`psf-agentic@1.3.0`, with its overlay."""
+    overlay = f" with {assessment.rubric.overlay}" if assessment.rubric.overlay else ""
+    return f"{rendering.rubric_name(assessment)}{overlay}"
 
 
 def _counts(assessment: Assessment) -> Iterator[tuple[Status, int]]:

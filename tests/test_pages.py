@@ -29,10 +29,10 @@ def differences(page: str, old: str, new: str) -> list[str]:
     ("old", "new"),
     [
         ("<title>acme-indexer", "<title>another"),
-        ('aria-label="Verdict"', 'aria-label="Not ready"'),
+        ('aria-label="Contents"', 'aria-label="Not ready"'),
         ("Every blocking control", "No control"),
         ("<th", "<th hidden"),
-        ('<main id="main">', '<main id="main"><p>Certified by the state.</p>'),
+        ('<main id="main" tabindex="-1">', '<main id="main" tabindex="-1"><p>Certified by the state.</p>'),
         ("<footer>", "<!-- a note --><footer>"),
         ("</style>", "body{display:none}</style>"),
         ('<html lang="en">', '<html lang="de">'),

@@ -179,7 +179,7 @@ def test_the_environment_may_hold_for_the_whole_run(tmp_path: Path) -> None:
 
 
 MEANINGLESS = {
-    '"SPEND-2"': "psf-agentic 1.2.0 has no control 'SPEND-2'; did you mean `SPEND-02`?",
+    '"SPEND-2"': "psf-agentic 1.3.0 has no control 'SPEND-2'; did you mean `SPEND-02`?",
     '"spend-01"': "has no control 'spend-01'",
     "1": "1 is no control",
     '"SPEND-01", advesarial=True': "there is no argument 'advesarial'; did you mean `adversarial`?",
@@ -208,7 +208,10 @@ def test_a_mark_that_cannot_mean_anything_is_an_error(tmp_path: Path, arguments:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--psf-rubric", "psf-agentc"), "psf_rubric: there is no rubric 'psf-agentc'; known: psf-agentic"),
+        (
+            ("--psf-rubric", "psf-agentc"),
+            "psf_rubric: there is no rubric 'psf-agentc'; known: payments, psf-agentic, read-only",
+        ),
         (("--psf-rubric", "gone.yaml"), "psf_rubric: gone.yaml"),
         (("--psf-release", "a\tb"), "psf_release: 'a\\tb' is no text of one line"),
     ],

@@ -62,10 +62,12 @@ def public_key(path: Path) -> Ed25519PublicKey:
 
 
 def _pem(path: Path) -> bytes:
-    from psf_audit.reading import read_bytes
+    """The start of a file, as much of it as any key takes: what is longer is none, and is told as such."""
+    from psf_audit.reading import opened
 
     try:
-        return read_bytes(path, limit=MAX_KEY_BYTES)
+        with opened(path) as stream:
+            return stream.read(MAX_KEY_BYTES)
     except Unreadable as error:
         raise ConfigurationError(f"the key {path} {error}") from error
 

@@ -3,7 +3,7 @@
 A spreadsheet takes text that starts with `=`, `+`, `-`, `@` or a control character for a formula (OWASP, "CSV
 Injection"): such a cell starts with an apostrophe, unless it is a number. Each line carries the verdict and the exit
 code, so that a line that was cut out of the file still says what it belongs to. A control without rows has one line,
-and so has each waiver.
+and so has each waiver, and what an overlay loosened.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def _lines(assessment: Assessment, folder: str) -> Iterator[tuple[str, ...]]:
         if not rows:
             place = places.in_manifest(control.manifest_line)
             yield (*own, "", "0", "", "", "", "", "", place.path, str(place.line), "", "", "")
-    for about in notices.about_waivers(assessment, folder):
-        of = ("", about.control or "", "", "", "", "", about.text, "waivers", "", "", "", "", "", "")
+    for about in notices.disclosed(assessment, folder):
+        of = ("", about.control or "", "", "", "", "", notices.told(about), "disclosed", "", "", "", "", "", "")
         yield (*whole, *of, about.place.path, str(about.place.line), "", "", "")
 
 

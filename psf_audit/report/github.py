@@ -58,7 +58,7 @@ def _summary(assessment: Assessment, rest: list[Notice]) -> str:
         f"Score {rendering.percentage(assessment.score)}, coverage {rendering.percentage(assessment.coverage)}.",
         f"Controls: {rendering.counts_words(assessment.controls)}.",
     ]
-    parts += [f"Waiver: {notices.told(about)}." for about in notices.about_waivers(assessment, "")]
+    parts += [f"{notices.told(about).rstrip('.')}." for about in notices.disclosed(assessment, "")]
     if rest:
         parts.append(f"GitHub shows {SHOWN} of each kind; not shown: {', '.join(_named(notice) for notice in rest)}.")
     return rendering.line(" ".join(parts))

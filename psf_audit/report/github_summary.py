@@ -64,7 +64,7 @@ def _assessment(assessment: Assessment, view: View) -> str:
 
 
 def _blocks(assessment: Assessment, folder: str) -> Iterator[str | Rows]:
-    deployment, rubric = assessment.deployment, assessment.rubric
+    deployment = assessment.deployment
     symbol = rendering.verdict_symbol(assessment.verdict)
     name = f"{deployment.name} {deployment.release} in {deployment.environment}"
     yield f"## {symbol} {escape(name)}: {assessment.verdict.label}"
@@ -92,11 +92,11 @@ def _blocks(assessment: Assessment, folder: str) -> Iterator[str | Rows]:
     if waived:
         yield f"### Waived ({len(waived)})"
         yield Rows(("Control", "Status", "Waiver"), waived)
-    idle = [about for about in notices.about_waivers(assessment, folder) if about.control is not None and about.idle]
-    if idle:
-        yield f"### Waivers that are not in force ({len(idle)})"
-        yield "\n".join(f"- {escape(notices.told(about))}" for about in idle)
-    yield escape(f"{assessment.tool}, {rubric.id}@{rubric.version}, as of {rendering.day(assessment.as_of)}")
+    others = [about for about in notices.disclosed(assessment, folder) if about.control is None or about.idle]
+    if others:
+        yield f"### To know ({len(others)})"
+        yield "\n".join(f"- {escape(notices.told(about))}" for about in others)
+    yield escape(f"{assessment.tool}, {notices.rubric_words(assessment)}, as of {rendering.day(assessment.as_of)}")
 
 
 def _domain(domain: DomainResult) -> tuple[str, ...]:

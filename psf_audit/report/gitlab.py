@@ -2,7 +2,7 @@
 
 The keys are those that GitLab documents under "Code Quality report format" (docs.gitlab.com, November 2026). It has no
 place for a verdict: a gate that is not met is a finding of its own, and an empty list says that there is no gap. Each
-waiver is one too, that informs.
+waiver, and what an overlay loosened, is one too, that informs.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def _assessment(assessment: Assessment, view: View) -> str:
     ]
     found += [
         {
-            "description": f"Waiver: {notices.told(about)}",
-            "check_name": notices.WAIVER,
-            "fingerprint": notices.key(assessment, f"{notices.WAIVER} {about.control} {number}"),
+            "description": notices.told(about),
+            "check_name": notices.DISCLOSED,
+            "fingerprint": notices.key(assessment, f"{notices.DISCLOSED} {number}"),
             "severity": "info",
             "location": {"path": about.place.path, "lines": {"begin": about.place.line}},
         }
-        for number, about in enumerate(notices.about_waivers(assessment, view.folder), 1)
+        for number, about in enumerate(notices.disclosed(assessment, view.folder), 1)
     ]
     return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

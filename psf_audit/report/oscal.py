@@ -32,8 +32,9 @@ VERSION = "1.2.1"
 # Properties that are this program's own need a namespace; `.invalid` can never be somebody else's (RFC 2606).
 NAMESPACE = "https://psf-audit.invalid/ns/oscal"
 _UUIDS = uuid5(NAMESPACE_URL, NAMESPACE)
-_NO_TOKEN = re.compile(r"[^\w.-]")
-_STARTS = re.compile(r"[^\W\d]")
+# OSCAL takes any letter; which ones there are differs between versions of Unicode, so only these are left as they are.
+_NO_TOKEN = re.compile(r"[^A-Za-z0-9_.-]")
+_STARTS = re.compile(r"[A-Za-z_]")
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
 
 

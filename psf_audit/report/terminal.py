@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from psf_audit import activity_words, rendering
 from psf_audit.amounts import money
+from psf_audit.changes import Direction
 from psf_audit.compare import Kind
 from psf_audit.model import Severity, Status, Verdict
 from psf_audit.rendering import ReportFormat, View
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from psf_audit.exposure import Exposure
     from psf_audit.model import Assessment, ControlResult, DomainResult, WaiverUse
 
+_MOST_TOLD = 12
 _ALL_GAPS = 12
 _FIRST = 3
 _WIDE = 140
@@ -403,7 +405,11 @@ def _comparison_parts(comparison: Comparison) -> Iterator[RenderableType]:
     yield from (_bullet(note, "!") for note in comparison.notes)
     for title, told in rendering.release_note(comparison):
         yield _heading(f"{title} ({len(told)})")
-        yield from (_bullet(sentence) for sentence in told)
+        # What is riskier is told to the end; the rest stands by its control as well.
+        most = len(told) if title == rendering.RELEASE_NOTE[Direction.RISKIER] else _MOST_TOLD
+        yield from (_bullet(sentence) for sentence in told[:most])
+        if told[most:]:
+            yield _bullet(f"and {len(told) - most} more")
     for kind in rendering.CHANGES:
         changes = comparison.by_kind(kind)
         if changes:

@@ -232,9 +232,9 @@ def test_a_wrong_key_is_told_from_an_altered_report(
 
 def test_an_edited_number_is_caught_without_any_signature(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
     assert files.verify(files.html, "--unsigned", key=None) == 0
-    files.html.write_text(files.html.read_text().replace("<dd>100%", "<dd>101%", 1))
+    files.html.write_text(files.html.read_text().replace("score 100%", "score 101%", 1))
     assert files.verify(files.html, "--unsigned", key=None) == 4
-    assert "the page says '101%', the assessment '100%'" in printed(capsys)
+    assert "the page says 'score 101%, coverage 100%', the assessment 'score 100%, coverage 100%'" in printed(capsys)
 
 
 def test_an_assessment_that_contradicts_itself_is_caught(files: Files, capsys: pytest.CaptureFixture[str]) -> None:

@@ -213,7 +213,7 @@ def test_explain_suggests_the_nearest_id(capsys: pytest.CaptureFixture[str]) -> 
 def test_explain_takes_another_rubric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(deployments.RUBRIC)
-    assert "small 1.0.0, high" in said(capsys, 0, "explain", "SPEND-02", "--rubric", str(path))[0]
+    assert "small@1.0.0, high" in said(capsys, 0, "explain", "SPEND-02", "--rubric", str(path))[0]
     said(capsys, 2, "explain", "AUDIT-01", "--rubric", str(path))
     said(capsys, 2, "explain", "SPEND-01", "--rubric", "psf-agentic@7")
 

@@ -164,11 +164,11 @@ def test_explain_asks_for_the_control_before_the_work(
 
 def test_explain_uses_the_rubric_of_the_manifest(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = said(capsys, 0, "explain", "SPEND-01", "-m", "samples/dn42/manifest.yaml", *DAY)
-    assert "psf-agentic 1.0.0, blocking" in out
+    assert "psf-agentic@1.0.0, blocking" in out
     out, _ = said(
         capsys, 0, "explain", "SPEND-01", "-m", "samples/dn42/manifest.yaml", *DAY, "--rubric", "psf-agentic@1.1"
     )
-    assert "psf-agentic 1.1.0, blocking" in out
+    assert "psf-agentic@1.1.0, blocking" in out
 
 
 def test_explain_without_a_manifest_shows_the_way_up(capsys: pytest.CaptureFixture[str]) -> None:

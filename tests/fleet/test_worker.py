@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def job(deployment: Deployment, **given: Any) -> Job:
     folder = deployment.folder.parent / "cache"
     folder.mkdir(exist_ok=True)
     rubric = str(deployment.folder / "rubric.yaml")
-    return replace(Job(as_of=AS_OF, tool="test", write=write, cache=folder, rubric=rubric), **given)
+    return replace(
+        Job(as_of=AS_OF, tool="test", write=partial(write, force=True), cache=folder, rubric=rubric), **given
+    )
 
 
 def entries(one: Job) -> list[Path]:

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from psf_audit import assess, audit, gate, manifest, wire
 from psf_audit.errors import ExitCode
 from psf_audit.model import Assessment, Gate, Severity, Status, Verdict
-from psf_audit.notices import GATE, WAIVER
+from psf_audit.notices import DISCLOSED, GATE
 from psf_audit.plugins import discover
 from psf_audit.rendering import ReportFormat, View
 from psf_audit.text import screened
@@ -174,7 +174,7 @@ def properties(element: Any) -> dict[str, str]:
 def of_gitlab(text: str) -> Said:
     every = json.loads(text)
     assert len({one["fingerprint"] for one in every}) == len(every)
-    found = {one["check_name"]: one for one in every if one["check_name"] != WAIVER}
+    found = {one["check_name"]: one for one in every if one["check_name"] != DISCLOSED}
     controls = {id_: one for id_, one in found.items() if id_ != GATE}
     return Said(
         open=frozenset(id_ for id_, one in controls.items() if one["severity"] != "info"),
@@ -265,7 +265,7 @@ def named(props: list[dict[str, str]]) -> dict[str, str]:
 
 def of_csv(text: str) -> Said:
     rows = list(csv.DictReader(StringIO(text, newline=""), strict=True))
-    controls = {row["control"]: row for row in rows if row["list"] != "waivers"}
+    controls = {row["control"]: row for row in rows if row["list"] != "disclosed"}
     gaps = {id_: row for id_, row in controls.items() if Status(row["status"]).is_gap}
     verdicts = {(row["verdict"], row["exit_code"]) for row in rows}
     assert len(verdicts) <= 1
@@ -356,7 +356,11 @@ def test_every_format_says_what_the_assessment_and_the_exit_code_say(name: str) 
 
 def test_the_samples_here_cover_what_can_happen() -> None:
     made = [make() for make in MADE.values()]
-    assert {assessment.verdict for assessment in made} >= {Verdict.READY, Verdict.READY_WITH_WAIVERS, Verdict.NOT_READY}
+    assert {assessment.verdict for assessment in made} >= {
+        Verdict.READY,
+        Verdict.READY_WITH_WAIVERS,
+        Verdict.NOT_READY,
+    }
     assert {gate.decide(assessment).code.value for assessment in made} == {0, 1, 3}
     assert {control.status for assessment in made for control in assessment.controls} == set(Status)
     stopped = MADE["stopped by the score alone"]()

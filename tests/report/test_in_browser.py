@@ -223,7 +223,7 @@ def test_on_paper_it_is_whole_with_headers_repeated_and_no_row_cut(
         digests = page.locator(".register .digest").all_text_contents()
     assert all(f"{number}/{len(sheets)}" in sheet for number, sheet in enumerate(sheets, 1))
     whole = "".join(sheets)
-    assert len(questions) == 45
+    assert len(questions) == 48
     for question in questions:
         assert question in whole
     # The register is longer than a page: each page of it has its header, and no digest is spread over two.

@@ -118,7 +118,7 @@ def test_waived_gaps_are_no_results_and_are_told() -> None:
     assert "CHECK-04" not in {result["ruleId"] for result in run["results"]}
     (waiver,) = run["properties"]["waivers"]
     assert waiver["control"] == "CHECK-04"
-    assert waiver["waiver"].startswith("waived until 2026-12-31, approved by M. Lindqvist: ")
+    assert waiver["waiver"].startswith("waived until 2026-12-31, owner R. Okafor, approved by M. Lindqvist: ")
 
 
 def test_the_largest_report_that_a_run_may_hold_is_within_the_limits_of_github() -> None:

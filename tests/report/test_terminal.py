@@ -79,4 +79,4 @@ def test_a_long_list_that_did_not_get_worse_is_short() -> None:
     assert grown is not None
     text = grown(compare(samples.assessment([]), large), View(80))
     assert "New (45)" in text
-    assert len(text.splitlines()) < 60
+    assert len(text.splitlines()) < 75
