@@ -287,7 +287,8 @@ with session(Bounds(seconds=0.1, memory_mib=256), events=events) as opened:
         took = time.monotonic() - began
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) // 1024
         print(json.dumps([name, answers.failure, answers.count, took, grown]), flush=True)
-        assert opened.ask("SELECT ref FROM events WHERE seq = 7", {}).count == 1, name
+        # On a busy machine a tenth of a second may pass before a small question is answered.
+        assert any(opened.ask("SELECT ref FROM events WHERE seq = 7", {}).count == 1 for _ in range(20)), name
 """
 
 
