@@ -12,7 +12,7 @@ answers), on the way (`via`) and the name (`like`) of the call. A limit with a w
 so it bounds a sum only together with something that ends the run; a throttle does so too, but never alone.
 
 What is bounded. Let x be what each way costs. Each stop gives an inequality over the ways it covers, and the bound is
-the largest sum of all x (`packing`): exact for the inequalities, also where limits overlap. An inequality reads
+the largest sum of all x (`simplex`): exact for the inequalities, also where limits overlap. An inequality reads
 
     sum of x  <=  windows * counters * (amount + lag + in flight)
 
@@ -36,7 +36,7 @@ from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from psf_audit.packing import Limit, pack
+from psf_audit.simplex import Limit, pack
 from psf_audit.stops import METERED, ONCE, UNNAMED, Guardrails, Stop, guardrails, measured, named, plain, sits_on
 
 if TYPE_CHECKING:

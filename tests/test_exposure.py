@@ -20,7 +20,7 @@ from psf_audit import audit, collection, exposure, rubric
 from psf_audit import manifest as manifests
 from psf_audit.exposure import Bound, Exposure, Outcome, Seen, Situation, SituationBound, exposure_of
 from psf_audit.facts import patterns, store
-from psf_audit.packing import Limit, pack
+from psf_audit.simplex import Limit, pack
 from psf_audit.stops import UNNAMED, guardrails, matches, sits_on
 from tests import exposure_simulator as simulator
 from tests.tables import Row, filled, view

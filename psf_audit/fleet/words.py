@@ -51,7 +51,7 @@ def exposure(portfolio: Portfolio) -> str:
     told = []
     if sums.bounded:
         largest = f", the largest {money(sums.largest[1])} USD ({sums.largest[0]})" if sums.largest else ""
-        told.append(f"{money(sums.total)} USD in all of {plural(sums.bounded, 'deployment')} that are bounded{largest}")
+        told.append(f"{money(sums.total)} USD in all of {plural(sums.bounded, 'bounded deployment')}{largest}")
     rest = (
         (sums.unbounded, "unbounded"),
         (sums.unknown, "unknown"),
