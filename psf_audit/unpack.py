@@ -207,6 +207,7 @@ def _is_ours(info: zipfile.ZipInfo) -> bool:
         and plain == (pack.UNIX, 0, 0, 0, b"")
         and versions <= {zipfile.DEFAULT_VERSION, zipfile.ZIP64_VERSION}
         and len(versions) == 1
+        and info.compress_size == info.file_size
     )
 
 

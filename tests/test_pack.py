@@ -414,6 +414,17 @@ def test_no_pack_passes_with_any_byte_changed(files: Files, packed: Path) -> Non
     assert files.verify(packed) == 4
 
 
+def test_no_size_in_the_directory_can_be_another(packed: Path) -> None:
+    """A size that no plain header can hold is another program's, and no crash of this one."""
+    data = packed.read_bytes()
+    start = data.index(b"PK\1\2")
+    for place in range(start + 20, start + 28):  # of the first entry: its size in the archive, and its own
+        for value in {0x00, 0x7F, 0xA4, 0xFF} - {data[place]}:
+            packed.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+            with pytest.raises(IntegrityError):
+                unpack.read(packed)
+
+
 def mutated(data: bytes, count: int) -> Iterator[tuple[bytes, int]]:
     """The bytes with one of them changed, and where; half of the places are in what stands around the files."""
     drawn = random.Random(20261122)  # noqa: S311
