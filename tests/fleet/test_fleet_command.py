@@ -127,6 +127,14 @@ def test_secrets_and_hostile_text_stay_where_they_are(tmp_path: Path) -> None:
     assert [name for name, secret in SECRETS.items() if secret in kept] == []
 
 
+@pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed leaves what it counted of coverage half written, so such a one counts nothing."""
+    for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("uncounted")
 def test_a_worker_that_dies_costs_the_deployment_that_it_was_at(
     tmp_path: Path,
 ) -> None:
@@ -190,6 +198,7 @@ def test_an_interrupt_ends_it_and_all_that_it_started(tmp_path: Path) -> None:
     assert [path for path in cache.rglob(".*") if path.name != folders.LOCK] == []
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_killed_at_random_moments_it_resumes_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_fleet, "KILLED", 4)
     assert bench_fleet.killed(tmp_path, 4, seed=3) > 0
