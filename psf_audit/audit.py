@@ -161,7 +161,7 @@ def _earlier(work: _Work, options: Options, files: Sequence[EvidenceFile]) -> Ea
         verdict=made.verdict,
         fingerprint=made.fingerprint,
         valid_until=made.valid_until,
-        rubric=f"{made.rubric.id}@{made.rubric.version}",
+        rubric=made.rubric.name,
         statuses={control.id: control.status.value for control in made.controls},
         changes=changed_since(made, now),
     )

@@ -252,6 +252,12 @@ class RubricIdentity:
     overlay: str | None = None
     loosened: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """`psf-agentic@1.3.0`, with its overlay where there is one."""
+        overlay = f" with {self.overlay}" if self.overlay else ""
+        return f"{self.id}@{self.version}{overlay}"
+
 
 @dataclass(frozen=True, slots=True)
 class EvidenceEntry:

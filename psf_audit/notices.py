@@ -276,7 +276,7 @@ def statement(assessment: Assessment) -> dict[str, str]:
         "release": assessment.deployment.release,
         "environment": assessment.deployment.environment,
         "fingerprint": assessment.fingerprint,
-        "rubric": rubric_words(assessment),
+        "rubric": assessment.rubric.name,
         "rubric-digest": assessment.rubric.content_digest,
         "as-of": rendering.day(assessment.as_of),
         "verdict": assessment.verdict.value,
@@ -295,12 +295,6 @@ def statement(assessment: Assessment) -> dict[str, str]:
 def told(about: About) -> str:
     """The same as a sentence of its own."""
     return rendering.line(about.text if about.control is None else f"Waiver of {about.control}: {about.text}")
-
-
-def rubric_words(assessment: Assessment) -> str:
-    """`psf-agentic@1.3.0`, with its overlay."""
-    overlay = f" with {assessment.rubric.overlay}" if assessment.rubric.overlay else ""
-    return f"{rendering.rubric_name(assessment)}{overlay}"
 
 
 def _counts(assessment: Assessment) -> Iterator[tuple[Status, int]]:

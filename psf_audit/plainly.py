@@ -143,12 +143,6 @@ def assessors(assessment: Assessment) -> str:
     return ", ".join(named) or "nobody is named"
 
 
-def rubric_name(assessment: Assessment) -> str:
-    """The rubric with its version, and the overlay if there was one."""
-    rubric = assessment.rubric
-    return f"{rubric.id}@{rubric.version}" + (f" with the overlay {rubric.overlay}" if rubric.overlay else "")
-
-
 _SENTENCE = re.compile(r"(?<=[a-z)][.;!])\s")
 
 

@@ -97,10 +97,9 @@ def _answered(assessment: Assessment) -> Iterator[str]:
     deployment, rubric = assessment.deployment, assessment.rubric
     found = questions.answers(assessment)
     yield f"# Questions to the provider of {escape(deployment.name)} {escape(deployment.release)}"
-    assessed = f"{rubric.id}@{rubric.version}"
     yield (
-        f"{escape(deployment.environment)}, as of {rendering.day(assessment.as_of)}, assessed by {escape(assessed)}: "
-        f"**{assessment.verdict.label}**. {questions.counts(found).capitalize()}."
+        f"{escape(deployment.environment)}, as of {rendering.day(assessment.as_of)}, assessed by "
+        f"{escape(rubric.name)}: **{assessment.verdict.label}**. {questions.counts(found).capitalize()}."
     )
     yield from (escape(note) for note in _notes(assessment, found))
     yield questions.ABOUT

@@ -240,7 +240,7 @@ def absent_words(answer: Answer, assessment: Assessment) -> str:
     if not answer.absent:
         return ""
     rubric = assessment.rubric
-    return f"{rubric.id}@{rubric.version} has no {', '.join(answer.absent)}: nothing is said of it."
+    return f"{rubric.name} has no {', '.join(answer.absent)}: nothing is said of it."
 
 
 def other_rubric(assessment: Assessment) -> str:
@@ -249,7 +249,7 @@ def other_rubric(assessment: Assessment) -> str:
     if rubric.id == named:
         return ""
     return (
-        f"The questions name controls of {named}; this assessment used {rubric.id}@{rubric.version}. Controls are "
+        f"The questions name controls of {named}; this assessment used {rubric.name}. Controls are "
         "matched by their ids, and may ask for something else there."
     )
 
@@ -435,7 +435,7 @@ def _domains(assessment: Assessment) -> Iterator[str]:
 
 def _profile(assessment: Assessment) -> Iterator[str]:
     rubric = assessment.rubric
-    yield f"This assessment used {rubric.id}@{rubric.version}, and is no certificate."
+    yield f"This assessment used {rubric.name}, and is no certificate."
     yield rubric.about or rendering.PROFILE
 
 

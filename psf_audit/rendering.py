@@ -269,8 +269,8 @@ def since(assessment: Assessment, earlier: Earlier) -> tuple[str, ...]:
         told.append("the fingerprint is another one: that assessment does not speak for this deployment")
     if earlier.valid_until is None or earlier.valid_until < assessment.as_of:
         told.append(f"that assessment had run out: it was {_valid_until(earlier.valid_until)}")
-    if earlier.rubric != rubric_name(assessment):
-        here = rubric_name(assessment)
+    here = assessment.rubric.name
+    if earlier.rubric != here:
         told.append(f"it was judged by {earlier.rubric}, this one by {here}: statuses may differ by that")
     moved = [(control, earlier.statuses.get(control.id)) for control in assessment.controls]
     return (
@@ -281,11 +281,6 @@ def since(assessment: Assessment, earlier: Earlier) -> tuple[str, ...]:
             if was is not None and was != control.status.value
         ),
     )
-
-
-def rubric_name(assessment: Assessment) -> str:
-    """`psf-agentic@1.2.0`."""
-    return f"{assessment.rubric.id}@{assessment.rubric.version}"
 
 
 # ------------------------------------------------------------------------------------------------------------ words
@@ -523,10 +518,7 @@ def fingerprint_change(comparison: Comparison) -> str:
 
 def rubric_change(comparison: Comparison) -> str:
     """Which rubrics judged, once if it was one."""
-    named = [
-        f"{side.rubric.id}@{side.rubric.version}{f' with {side.rubric.overlay}' if side.rubric.overlay else ''}"
-        for side in (comparison.before, comparison.after)
-    ]
+    named = [side.rubric.name for side in (comparison.before, comparison.after)]
     return named[1] if comparison.before.rubric == comparison.after.rubric else " → ".join(named)
 
 

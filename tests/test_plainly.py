@@ -91,7 +91,7 @@ def test_assessors_are_those_whom_the_manifest_names() -> None:
 
 def test_an_overlay_is_named_with_its_rubric() -> None:
     found = replace(READY, rubric=replace(READY.rubric, overlay="acme@1"))
-    assert plainly.rubric_name(found) == "psf-agentic@1.0.0 with the overlay acme@1"
+    assert found.rubric.name == "psf-agentic@1.0.0 with acme@1"
 
 
 @pytest.mark.parametrize(

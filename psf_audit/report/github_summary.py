@@ -96,7 +96,7 @@ def _blocks(assessment: Assessment, folder: str) -> Iterator[str | Rows]:
     if others:
         yield f"### To know ({len(others)})"
         yield "\n".join(f"- {escape(notices.told(about))}" for about in others)
-    yield escape(f"{assessment.tool}, {notices.rubric_words(assessment)}, as of {rendering.day(assessment.as_of)}")
+    yield escape(f"{assessment.tool}, {assessment.rubric.name}, as of {rendering.day(assessment.as_of)}")
 
 
 def _domain(domain: DomainResult) -> tuple[str, ...]:

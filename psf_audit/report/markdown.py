@@ -72,7 +72,7 @@ def _top(assessment: Assessment) -> Iterator[str]:
         "Exposure": escape(rendering.exposure_words(assessment.exposure)),
         "Gate": escape(rendering.gate_result(assessment)),
         "Gate asks for": escape(rendering.gate_words(assessment.gate)),
-        "Rubric": escape(f"{assessment.rubric.id}@{assessment.rubric.version}"),
+        "Rubric": escape(assessment.rubric.name),
         "Description": escape(deployment.description or ""),
         "Objective": escape(deployment.objective or ""),
         "People": escape(people),

@@ -193,7 +193,7 @@ def _panel(assessment: Assessment) -> RenderableType:
         _join(
             (f"{deployment.name} {deployment.release}", "bold"),
             (f"in {deployment.environment}, as of {rendering.day(assessment.as_of)},", ""),
-            (f"by {rubric.id}@{rubric.version}", ""),
+            (f"by {rubric.name}", ""),
         ),
         _text(f"{symbol} {assessment.verdict.label.upper()}", f"bold {style}"),
         _text(assessment.verdict.meaning),
@@ -368,7 +368,7 @@ def _about(assessment: Assessment) -> list[RenderableType]:
     rubric = assessment.rubric
     facts = {
         "Refresh logs by": rendering.day(assessment.refresh_by, "no log to refresh"),
-        "Rubric": f"{rubric.id}@{rubric.version}, scoring {rendering.short(rubric.scoring_digest)}",
+        "Rubric": f"{rubric.name}, scoring {rendering.short(rubric.scoring_digest)}",
         "Overlay": rubric.overlay or "",
         "Fingerprint": rendering.short(assessment.fingerprint),
         "Tool": assessment.tool,

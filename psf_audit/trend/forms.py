@@ -56,7 +56,7 @@ def _point_row(number: int, point: Point) -> tuple[str, ...]:
         score,
         f"{point.gaps}{against}",
         headline(side.exposure) if side.exposure else "not said",
-        f"{side.rubric.id}@{side.rubric.version}",
+        side.rubric.name,
     )
 
 
