@@ -1,8 +1,4 @@
-"""A portfolio as CSV: one line a deployment, failed ones among them.
-
-A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a line break for a formula: such a cell gets an
-apostrophe before it, whatever quotes are around it (OWASP, CSV Injection).
-"""
+"""A portfolio as CSV: one line a deployment, failed ones among them."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from psf_audit.model import percent
 from psf_audit.rendering import line
+from psf_audit.spreadsheet import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,21 +17,11 @@ HEADER = (
     "path", "name", "release", "environment", "owners", "rubric", "verdict", "exit_code", "reason", "score_percent",
     "coverage_percent", "valid_until", "gaps", "blocking_gaps", "exposure", "exposure_usd", "fingerprint", "report",
 )  # fmt: skip
-_ACTIVE = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    *map(chr, (0xFF1D, 0xFF0B, 0xFF0D, 0xFF20)),
-)  # the last: the same in full width
 
 
 def text(portfolio: Portfolio) -> str:
     """All of it, lines ended as RFC 4180 ends them."""
-    return "".join(",".join(_cell(value) for value in row) + "\r\n" for row in (HEADER, *_rows(portfolio)))
+    return "".join(",".join(cell(line(value)) for value in row) + "\r\n" for row in (HEADER, *_rows(portfolio)))
 
 
 def _rows(portfolio: Portfolio) -> Iterator[tuple[str, ...]]:
@@ -63,9 +50,3 @@ def _rows(portfolio: Portfolio) -> Iterator[tuple[str, ...]]:
     for failure in portfolio.failed:
         empty = ("",) * (len(HEADER) - 9)
         yield (failure.path, *("",) * 5, "not assessed", str(failure.code.value), "; ".join(failure.why), *empty)
-
-
-def _cell(value: str) -> str:
-    folded = line(value)
-    guarded = f"'{folded}" if value.startswith(_ACTIVE) or folded.startswith(_ACTIVE) else folded
-    return '"' + guarded.replace('"', '""') + '"' if any(sign in guarded for sign in '",;\r\n') else guarded

@@ -1,9 +1,8 @@
 """Every row that a control rests on as CSV (RFC 4180), for a spreadsheet or a database.
 
-A spreadsheet takes text that starts with `=`, `+`, `-`, `@` or a control character for a formula (OWASP, "CSV
-Injection"): such a cell starts with an apostrophe, unless it is a number. Each line carries the verdict and the exit
-code, so that a line that was cut out of the file still says what it belongs to. A control without rows has one line,
-and so has each waiver, and what an overlay loosened.
+A spreadsheet computes no cell of it (`spreadsheet`). Each line carries the verdict and the exit code, so that a line that
+was cut out of the file still says what it belongs to. A control without rows has one line, and so has each waiver, and
+what an overlay loosened.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from psf_audit import gate, notices, rendering
+from psf_audit import gate, notices, rendering, spreadsheet
 from psf_audit.rendering import ReportFormat, View
 from psf_audit.text import clean
 
@@ -26,17 +25,12 @@ HEADER = (
     "evidence", "pointer", "sha256",
 )  # fmt: skip
 _NUMBER = re.compile(r"[-+]?\d{1,40}(?:\.\d{1,40})?\Z")
-# The wide forms are read as the plain ones in some locales.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_QUOTED = re.compile(r'[",\r\n]')
 
 
 def cell(text: str) -> str:
-    """Text as one cell that no spreadsheet computes."""
+    """Text as one cell that no spreadsheet computes; a number is itself."""
     said = clean(text)
-    if said.lstrip(" \u00a0").startswith(_FORMULA) and not _NUMBER.match(said):
-        said = f"'{said}"
-    return f'"{said.replace(chr(34), chr(34) * 2)}"' if _QUOTED.search(said) else said
+    return said if _NUMBER.match(said) else spreadsheet.cell(said)
 
 
 def _assessment(assessment: Assessment, view: View) -> str:
