@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli import repository, suggest
+from psf_audit.cli.options import DayOption, EngineOption, ExitZeroOption, RootOption, day, folder, leave
 from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
-from psf_audit.errors import ConfigurationError, ExitCode
+from psf_audit.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from psf_audit.model import Gate
 
 RubricOption = Annotated[
@@ -34,7 +33,6 @@ FailOnOption = Annotated[
     ),
 ]
 PERCENTAGES = range(101)
-YEARS = range(2000, 2100)
 
 
 def assess(
@@ -42,29 +40,21 @@ def assess(
     format_: FormatOption = "terminal",
     output: OutputOption = None,
     force: ForceOption = False,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
-    ] = None,
+    as_of: DayOption = None,
     rubric: RubricOption = None,
-    evidence_root: Annotated[
-        Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
-    ] = None,
+    evidence_root: RootOption = None,
     fail_on: FailOnOption = None,
     min_score: Annotated[int | None, typer.Option(metavar="PERCENT", help="Fail also on a lower score.")] = None,
     min_coverage: Annotated[
         int | None, typer.Option(metavar="PERCENT", help="Least share that could be evaluated; 100 if not given.")
     ] = None,
     no_waivers: Annotated[bool, typer.Option("--no-waivers", help="Ignore the waivers of the manifest.")] = False,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")
-    ] = False,
+    exit_zero: ExitZeroOption = False,
     baseline: Annotated[
         Path | None,
         typer.Option(help="An earlier assessment (JSON) of this deployment, to tell what changed since."),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(help="Engine that runs the criteria.", autocompletion=suggest.engines)
-    ] = "duckdb",
+    engine: EngineOption = "duckdb",
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Assess a deployment.
@@ -94,39 +84,7 @@ def assess(
     place = repository.folder_of(manifest)
     reports.deliver(lambda kind, view: kind.assessment(assessment, replace(view, folder=place)))
     decision = gate.decide(assessment)
-    code = ExitCode.READY if exit_zero and decision.code is ExitCode.GATE_NOT_MET else decision.code
-    typer.echo(f"{assessment.verdict.label}: {decision.reason} (exit {code.value})", err=True)
-    raise typer.Exit(code.value)
-
-
-def day(text: str | None) -> date:
-    """The day a command is for; only here the clock is read.
-
-    Raises:
-        ConfigurationError: the text is no day.
-    """
-    from datetime import UTC, date, datetime
-
-    if text is None:
-        return datetime.now(UTC).date()
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"--as-of {text!r} is no day", hint="write it as YYYY-MM-DD") from None
-    if found.year not in YEARS:
-        raise ConfigurationError(f"--as-of {text} cannot apply", hint="evidence is dated in the years 2000 to 2099")
-    return found
-
-
-def folder(root: Path) -> Path:
-    """The folder, if it is one.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    if not root.is_dir():
-        raise ConfigurationError(f"--evidence-root {str(root)!r} is no folder")
-    return root
+    leave(decision, f"{assessment.verdict.label}: {decision.reason}", exit_zero=exit_zero)
 
 
 def _rubric_file(rubric: str | None) -> list[Path]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from psf_audit.cli.options import leave
 from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Outputs, Reports
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 from psf_audit.errors import ConfigurationError, ExitCode
@@ -65,11 +67,9 @@ def diff(
         comparison = _reassessed(old, new, reassess, memory) if reassess else api.diff(api.load(old), api.load(new))
         reports.deliver(lambda kind, view: api.render(comparison, kind.name, view))
     decision = gates[fail_on](comparison)
-    code = decision.code if fail_on else ExitCode.READY
-    if exit_zero and code is ExitCode.GATE_NOT_MET:
-        code = ExitCode.READY
-    typer.echo(f"{decision.reason} (exit {code.value})", err=True)
-    raise typer.Exit(code.value)
+    if not fail_on:
+        decision = replace(decision, code=ExitCode.READY)
+    leave(decision, decision.reason, exit_zero=exit_zero)
 
 
 def _reassessed(old: Path, new: Path, manifest: Path, memory: str) -> Comparison:

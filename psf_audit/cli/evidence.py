@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from psf_audit.cli import suggest, table
+from psf_audit.cli import table
+from psf_audit.cli.options import EvidenceFormatOption
 from psf_audit.cli.output import show
 from psf_audit.errors import ExitCode
 from psf_audit.text import one_line, safe
@@ -40,15 +41,7 @@ def formats() -> None:
 @app.command("show")
 def show_(
     file: Annotated[Path, typer.Argument(help="The evidence file.")],
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="Read it as this format; recognised if not given.",
-            autocompletion=suggest.evidence_formats,
-        ),
-    ] = None,
+    format_: EvidenceFormatOption = None,
 ) -> None:
     """Show the facts in a file, with lines or pointers, and what this kind of file cannot prove."""
     from psf_audit import collection

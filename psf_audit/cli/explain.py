@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli import suggest, table
+from psf_audit.cli.options import DayOption, EngineOption, RootOption
 from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption
 from psf_audit.errors import ConfigurationError
@@ -47,13 +48,9 @@ def explain(
     ] = "text",
     output: OutputOption = None,
     force: ForceOption = False,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
-    ] = None,
-    evidence_root: Annotated[
-        Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
-    ] = None,
-    engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
+    as_of: DayOption = None,
+    evidence_root: RootOption = None,
+    engine: EngineOption = "duckdb",
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Explain a control.

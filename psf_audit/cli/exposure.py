@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from psf_audit.cli import suggest
+from psf_audit.cli.options import DayOption, RootOption, day, folder
 from psf_audit.cli.output import ForceOption, FormatOption, OutputOption, Reports
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 
@@ -18,12 +19,8 @@ def exposure(
     format_: FormatOption = "terminal",
     output: OutputOption = None,
     force: ForceOption = False,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
-    ] = None,
-    evidence_root: Annotated[
-        Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
-    ] = None,
+    as_of: DayOption = None,
+    evidence_root: RootOption = None,
     engine: Annotated[str, typer.Option(help="Engine that reads the log.", autocompletion=suggest.engines)] = "duckdb",
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
@@ -33,7 +30,6 @@ def exposure(
     """
     from psf_audit import api, audit
     from psf_audit import manifest as manifests
-    from psf_audit.cli.assess import day, folder
 
     loaded = manifests.load(manifest)
     home = manifest.resolve().parent

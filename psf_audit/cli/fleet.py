@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from psf_audit.cli.assess import day, folder
+from psf_audit.cli.options import EngineOption, ExitZeroOption, day, folder, leave
 from psf_audit.cli.output import OutputOption, Outputs, write
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
-from psf_audit.errors import ConfigurationError, ExitCode
+from psf_audit.errors import ConfigurationError
 from psf_audit.text import plural
 
 if TYPE_CHECKING:
@@ -66,11 +66,9 @@ RootOption = Annotated[
     Path | None, typer.Option(help="Folder that evidence may not leave; each manifest's own if not given.")
 ]
 NoWaiversOption = Annotated[bool, typer.Option("--no-waivers", help="Ignore the waivers of all manifests.")]
-ExitZeroOption = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")]
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", help="How many processes; one for each processor if not given.")
 ]
-EngineOption = Annotated[str, typer.Option(help="Engine that runs the criteria.")]
 
 
 def fleet(
@@ -118,9 +116,7 @@ def fleet(
     with room(memory) as (bounds, watch):
         together = _together(found, _job(memory_mib=bounds.memory_mib, **given), asked, watch)
     decision = portfolio.decide(together, failing)
-    code = ExitCode.READY if exit_zero and decision.code is ExitCode.GATE_NOT_MET else decision.code
-    typer.echo(f"{decision.reason} (exit {code.value})", err=True)
-    raise typer.Exit(code.value)
+    leave(decision, decision.reason, exit_zero=exit_zero)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from psf_audit.cli import assess
+from psf_audit.cli.options import DayOption, ExitZeroOption
 from psf_audit.cli.output import complain
 from psf_audit.errors import AuditError, ConfigurationError, ExitCode, Unreadable
 
@@ -18,13 +19,9 @@ _MANIFEST = re.compile(rb"""^\s*["']?schema["']?\s*:\s*["']?psf-audit/manifest/"
 
 def hook(
     files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="The files of a commit.")] = None,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
-    ] = None,
+    as_of: DayOption = None,
     fail_on: assess.FailOnOption = None,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")
-    ] = False,
+    exit_zero: ExitZeroOption = False,
 ) -> None:
     """Assess each manifest among some files.
 

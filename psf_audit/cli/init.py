@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli import table
-from psf_audit.cli.assess import day
+from psf_audit.cli.options import DayOption, day
 from psf_audit.cli.output import ForceOption, Reports, check_free, show, write
 from psf_audit.cli.room import watched
 from psf_audit.errors import ConfigurationError
@@ -29,9 +29,7 @@ NAME = "psf-audit.yaml"
 def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The repository of the deployment.")] = Path(),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing, even on a terminal.")] = False,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
-    ] = None,
+    as_of: DayOption = None,
     force: ForceOption = False,
 ) -> None:
     """Draft a manifest from what a repository holds, and assess it for the first time.

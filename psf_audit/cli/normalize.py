@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from psf_audit.cli import suggest
+from psf_audit.cli.options import EvidenceFormatOption
 from psf_audit.cli.output import ForceOption, place_for
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 from psf_audit.errors import ConfigurationError
@@ -16,15 +16,7 @@ from psf_audit.errors import ConfigurationError
 def normalize(
     log: Annotated[Path, typer.Argument(help="The log: a file of any format that holds events, or a folder of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="PATH", help="The Parquet file to write.")],
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="Read it as this format; recognised if not given.",
-            autocompletion=suggest.evidence_formats,
-        ),
-    ] = None,
+    format_: EvidenceFormatOption = None,
     force: ForceOption = False,
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from psf_audit.cli import keys
-from psf_audit.cli.assess import day, folder
+from psf_audit.cli.options import DayOption, day, folder
 from psf_audit.cli.output import ForceOption, check_free, file_names, keep_inputs, place_for, rendered
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 from psf_audit.errors import ConfigurationError, Unreadable
@@ -36,9 +36,7 @@ def pack(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the manifest, for an assessment that lies elsewhere."),
     ] = None,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
-    ] = None,
+    as_of: DayOption = None,
     rubric: Annotated[
         str | None, typer.Option(help="Rubric to use instead of the manifest's: a name like psf-agentic@1, or a file.")
     ] = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from psf_audit.cli.options import DayOption, EngineOption, RootOption
 from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption
 from psf_audit.errors import ConfigurationError
@@ -30,16 +31,12 @@ def questions(
     output: OutputOption = None,
     force: ForceOption = False,
     blank: Annotated[bool, typer.Option("--blank", help="The form to send to a provider, without answers.")] = False,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="DAY", help="Day of the assessment, YYYY-MM-DD; today (UTC) if not given.")
-    ] = None,
+    as_of: DayOption = None,
     rubric: Annotated[
         str | None, typer.Option(help="Rubric to use instead of the manifest's: a name like psf-agentic@1, or a file.")
     ] = None,
-    evidence_root: Annotated[
-        Path | None, typer.Option(help="Folder that evidence may not leave; the manifest's if not given.")
-    ] = None,
-    engine: Annotated[str, typer.Option(help="Engine that runs the criteria.")] = "duckdb",
+    evidence_root: RootOption = None,
+    engine: EngineOption = "duckdb",
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Answer the written questions to a provider.

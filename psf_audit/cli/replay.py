@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli import suggest
-from psf_audit.cli.assess import day
+from psf_audit.cli.options import day
 from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
 

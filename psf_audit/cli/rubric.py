@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli import suggest, table
+from psf_audit.cli.options import EngineOption
 from psf_audit.cli.output import ForceOption, OutputOption, Outputs, show
 from psf_audit.errors import ExitCode
 from psf_audit.resources import DEFAULT_RUBRIC
@@ -104,9 +105,7 @@ def run_cases(
         list[str] | None,
         typer.Option(help="Only the cases of this control; repeatable.", autocompletion=suggest.controls),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(help="Engine that runs the criteria.", autocompletion=suggest.engines)
-    ] = "duckdb",
+    engine: EngineOption = "duckdb",
 ) -> None:
     """Run the cases of a rubric: facts, and the status that each control must have on them."""
     from psf_audit import audit, cases

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from psf_audit.cli.assess import folder
+from psf_audit.cli.options import folder
 from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.errors import CannotAssess, ConfigurationError, IntegrityError, Problem, Unreadable
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from psf_audit.cli.assess import day, folder
+from psf_audit.cli.options import ExitZeroOption, day, folder, leave
 from psf_audit.cli.output import ForceOption, OutputOption, Outputs
 from psf_audit.cli.room import DEFAULT_MEMORY, MemoryOption, room
-from psf_audit.errors import ConfigurationError, ExitCode
+from psf_audit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -47,9 +47,7 @@ def status(
         Path | None,
         typer.Option(help="Folder that evidence of the manifest may not leave; the manifest's if not given."),
     ] = None,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 instead of 1; other codes stay as they are.")
-    ] = False,
+    exit_zero: ExitZeroOption = False,
     memory: MemoryOption = DEFAULT_MEMORY,
 ) -> None:
     """Say whether an assessment still stands.
@@ -73,9 +71,7 @@ def status(
     )
     outputs.deliver(lambda render, view: render(found, view))
     decision = standing.decide(found, failing)
-    code = ExitCode.READY if exit_zero and decision.code is ExitCode.GATE_NOT_MET else decision.code
-    typer.echo(f"{decision.reason} (exit {code.value})", err=True)
-    raise typer.Exit(code.value)
+    leave(decision, decision.reason, exit_zero=exit_zero)
 
 
 def _fail_on(given: list[str] | None) -> tuple[FailOn, ...]:

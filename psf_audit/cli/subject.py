@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psf_audit.cli.assess import day, folder
+from psf_audit.cli.options import day, folder
 from psf_audit.cli.room import room
 from psf_audit.errors import ConfigurationError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from psf_audit.cli import keys, table
-from psf_audit.cli.assess import day
+from psf_audit.cli.options import day
 from psf_audit.cli.output import file_names, rendered, show
 from psf_audit.errors import ConfigurationError, ExitCode, Unreadable
 

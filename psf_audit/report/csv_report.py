@@ -1,8 +1,8 @@
 """Every row that a control rests on as CSV (RFC 4180), for a spreadsheet or a database.
 
-A spreadsheet computes no cell of it (`spreadsheet`). Each line carries the verdict and the exit code, so that a line that
-was cut out of the file still says what it belongs to. A control without rows has one line, and so has each waiver, and
-what an overlay loosened.
+A spreadsheet computes no cell of it (`spreadsheet`). Each line carries the verdict and the exit code, so that a line
+that was cut out of the file still says what it belongs to. A control without rows has one line, and so has each waiver,
+and what an overlay loosened.
 """
 
 from __future__ import annotations

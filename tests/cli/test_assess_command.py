@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from psf_audit import audit
-from psf_audit.cli import assess, main, output
+from psf_audit.cli import main, options, output
 from psf_audit.errors import ConfigurationError
 from psf_audit.report.json_report import JSON
 from tests import deployments
@@ -630,7 +630,7 @@ def test_without_a_day_it_is_today(deployment: Deployment, capsys: pytest.Captur
     main.run(["assess", str(deployment.save()), "--rubric", f"{deployment.folder}/rubric.yaml", "-f", "json"])
     said = json.loads(capsys.readouterr().out)["as_of"]
     assert said in {time.strftime("%Y-%m-%d", before), time.strftime("%Y-%m-%d", time.gmtime())}
-    assert assess.day(None).isoformat() >= said
+    assert options.day(None).isoformat() >= said
 
 
 def test_an_interrupt_that_comes_out_as_another_error_is_an_interrupt(
