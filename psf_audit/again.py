@@ -44,10 +44,10 @@ def diff_by_old_rubric(old: Assessment, new: Assessment, manifest: Path, options
     """
     if _loaded(old.rubric) is None:
         raise ConfigurationError(
-            f"the rubric {_name(old.rubric)} that judged the earlier assessment is not among those of this version",
+            f"the rubric {old.rubric.name} that judged the earlier assessment is not among those of this version",
             hint="assess both by one rubric",
         )
-    asked = replace(options, as_of=new.as_of, rubric=_name(old.rubric), ignore_waivers=new.waivers_ignored)
+    asked = replace(options, as_of=new.as_of, rubric=old.rubric.spec, ignore_waivers=new.waivers_ignored)
     again = audit.assess_manifest(manifests.load(manifest), asked)
     if again.fingerprint != new.fingerprint:
         raise ConfigurationError(
@@ -68,16 +68,11 @@ def known(old: RubricIdentity, new: RubricIdentity) -> Rubrics:
     return Rubrics(revision.moves(before, after), tuple(_told(revision.between(before, after))))
 
 
-def _name(identity: RubricIdentity) -> str:
-    return identity.overlay or f"{identity.id}@{identity.version}"
-
-
 def _loaded(identity: RubricIdentity) -> Rubric | None:
     try:
-        found = rubrics.load(rubrics.find(_name(identity)))
+        return rubrics.that_judged(identity)
     except ConfigurationError:  # it was a file of somebody's own, or of another version of psf-audit
         return None
-    return found if found.identity.content_digest == identity.content_digest else None
 
 
 def _told(between: Revision) -> Iterator[str]:

@@ -236,9 +236,9 @@ def digests_of(path: str, base: Path, bound: Path) -> dict[str, str]:
     """
     target = confined(path, base, bound)
     if not reading.is_folder(target):
-        return {path: _digest(target)}
+        return {path: reading.digest(target)}
     names = names_in(target)
-    return {f"{path}/{name}": _digest(confined(name, target, bound)) for name in names}
+    return {f"{path}/{name}": reading.digest(confined(name, target, bound)) for name in names}
 
 
 def digest_of(path: str, digests: Mapping[str, str]) -> str:
@@ -246,11 +246,6 @@ def digest_of(path: str, digests: Mapping[str, str]) -> str:
     if path in digests:
         return digests[path]
     return _listing((digest, name.removeprefix(f"{path}/")) for name, digest in sorted(digests.items()))
-
-
-def _digest(path: Path) -> str:
-    with reading.opened(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _listing(files: Iterable[tuple[str, str]]) -> str:

@@ -32,8 +32,8 @@ class Moved:
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """A version as numbers, so that 1.10.0 comes after 1.2.0."""
-    return tuple(int(part) for part in version.split(".") if part)
+    """A version as numbers, so that 1.10.0 comes after 1.2.0; of a stored file, which may say anything, what is one."""
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def between(migrations: Iterable[Migration], old: str, new: str) -> dict[str, Moved]:

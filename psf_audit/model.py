@@ -258,6 +258,11 @@ class RubricIdentity:
         overlay = f" with {self.overlay}" if self.overlay else ""
         return f"{self.id}@{self.version}{overlay}"
 
+    @property
+    def spec(self) -> str:
+        """What asks for it by name: an overlay says itself which rubric it extends."""
+        return self.overlay or f"{self.id}@{self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class EvidenceEntry:

@@ -7,6 +7,7 @@ fetches anything. YAML scalars follow the YAML 1.2 core schema: `no` is text, `0
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 import zlib
@@ -91,6 +92,12 @@ def opened(path: Path) -> Iterator[BufferedReader]:
             yield stream
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror or type(error).__name__}") from error
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex; errors as `opened`."""
+    with opened(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:

@@ -173,6 +173,18 @@ def locate(spec: str) -> Path:
     return Path(spec) if spec.endswith((".yaml", ".yml")) else find(spec)
 
 
+def that_judged(identity: RubricIdentity) -> Rubric:
+    """The shipped rubric or overlay that an assessment names, in the very text that judged it.
+
+    Raises:
+        ConfigurationError: there is none, or it is another text.
+    """
+    found = load(find(identity.spec))
+    if found.identity.content_digest != identity.content_digest:
+        raise ConfigurationError(f"another text of {identity.name} judged it than the one that is here")
+    return found
+
+
 def load(path: Path) -> Rubric:
     """The rubric in a file, or the one that an overlay in a file makes of another.
 

@@ -16,6 +16,7 @@ from psf_audit import gate
 from psf_audit.changes import Change, Direction, changes, names_changed
 from psf_audit.errors import ConfigurationError, ExitCode
 from psf_audit.gate import Decision
+from psf_audit.migration import version_key
 from psf_audit.model import Assessment, DeploymentIdentity, Rest, RubricIdentity
 from psf_audit.text import plural
 
@@ -149,8 +150,13 @@ def standing_of(
         runs_out=tuple(one for one in resting if one.of is not Rest.LOG and as_of <= one.on <= soon),
         waivers=ends,
         reread=tuple(one for one in resting if one.of is Rest.LOG and one.on < as_of),
-        superseded_by=newest if newest is not None and _version(newest) > _version(assessment.rubric.version) else None,
+        superseded_by=_newer(newest, assessment.rubric.version),
     )
+
+
+def _newer(newest: str | None, used: str) -> str | None:
+    """The newest version, if it comes after the one that was used."""
+    return newest if newest is not None and version_key(newest) > version_key(used) else None
 
 
 def _check(assessment: Assessment, as_of: date, current: Current | None) -> None:
@@ -181,10 +187,6 @@ def _resting(assessment: Assessment) -> tuple[RunsOut, ...]:
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 # --------------------------------------------------------------------------------------------------------------- void

@@ -85,13 +85,12 @@ def _judged(about: Subject, control: str) -> tuple[Rubric, Assessment]:
         _control(control, loaded)
         return loaded, about.assessment()
     found = about.assessment()
-    used = found.rubric
-    loaded = rubrics.load(rubrics.locate(f"{used.id}@{used.version}"))
-    if loaded.identity.content_digest != used.content_digest:
+    try:
+        loaded = rubrics.that_judged(found.rubric)
+    except ConfigurationError as error:
         raise ConfigurationError(
-            f"{about.path} was made with another text of {used.id}@{used.version} than the one that is here",
-            hint="give the manifest, and --rubric with the file",
-        )
+            f"{about.path}: {error.message}", hint="give the manifest, and --rubric with the file"
+        ) from error
     known = _control(control, loaded)
     if all(one.id != known.id for one in found.controls):
         raise ConfigurationError(f"{about.path} has no result for {known.id}", hint="assess the manifest again")

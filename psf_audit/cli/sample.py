@@ -46,6 +46,7 @@ def sample(
     What matters most is drawn most. The same seed and assessment draw the same rows, on any machine.
     """
     from psf_audit import api, spot_check, spot_check_forms
+    from psf_audit.reading import digest
 
     if seed < 0:
         raise ConfigurationError(f"--seed {seed} cannot apply", hint="give a whole number, 0 or more")
@@ -57,7 +58,7 @@ def sample(
     made = api.load(assessment)
     if not made.controls:
         raise CannotAssess("there is nothing to draw from: the assessment has no control")
-    drawn = spot_check.sample(made, _digest(assessment), seed=seed, count=count)
+    drawn = spot_check.sample(made, digest(assessment), seed=seed, count=count)
     where = _where(made, manifest, evidence_root)
     sources = {row.source.path: row.source for row in drawn.drawn if row.source is not None}
     files = _at_hand(sources.values(), *where) if where is not None else {}
@@ -77,15 +78,6 @@ def forms() -> dict[str, Callable[[Worksheet, View], str]]:
     }
 
 
-def _digest(path: Path) -> str:
-    import hashlib
-
-    from psf_audit.reading import opened
-
-    with opened(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _where(made: Assessment, manifest: Path | None, evidence_root: Path | None) -> tuple[Path, Path] | None:
     """What paths of evidence begin at, and the folder that they may not leave; None where nothing says where to look.
 
@@ -93,14 +85,16 @@ def _where(made: Assessment, manifest: Path | None, evidence_root: Path | None) 
         ConfigurationError: the folder is none, or the manifest cannot be read.
         IntegrityError: the manifest is not the one that was assessed.
     """
+    from psf_audit.reading import digest
+
     if manifest is None:
         return (folder(evidence_root), evidence_root) if evidence_root is not None else None
     try:
-        digest = _digest(manifest)
+        found = digest(manifest)
     except Unreadable as error:
         problem = Problem(str(manifest), error.message, error.line, error.column, error.hint)
         raise ConfigurationError(str(problem), problems=(problem,)) from error
-    if digest != made.manifest.sha256:
+    if found != made.manifest.sha256:
         raise IntegrityError(f"{manifest} is not the manifest that was assessed: its digest differs")
     home = manifest.resolve().parent
     return home, folder(evidence_root or home)
@@ -109,6 +103,7 @@ def _where(made: Assessment, manifest: Path | None, evidence_root: Path | None) 
 def _at_hand(sources: Iterable[Source], base: Path, bound: Path) -> Mapping[str, AtHand]:
     """By path: whether the file is there as it was assessed; a folder of logs is not compared."""
     from psf_audit.collection import confined
+    from psf_audit.reading import digest
     from psf_audit.spot_check_forms import AtHand
 
     found: dict[str, AtHand] = {}
@@ -118,7 +113,7 @@ def _at_hand(sources: Iterable[Source], base: Path, bound: Path) -> Mapping[str,
             if path.is_dir():
                 found[source.path] = AtHand.NOT_COMPARED
             else:
-                found[source.path] = AtHand.SAME if _digest(path) == source.sha256 else AtHand.CHANGED
+                found[source.path] = AtHand.SAME if digest(path) == source.sha256 else AtHand.CHANGED
         except Unreadable:
             found[source.path] = AtHand.MISSING
     return found
