@@ -15,7 +15,7 @@ from psf_audit.cli import main
 from psf_audit.evidence.records import RECORDS
 from psf_audit.facts.model import Fact, Gap
 from psf_audit.model import Status
-from tests import deployments
+from tests import commands, deployments
 from tests.deployments import ALERT, CEILING, IDS, RATE, Deployment, control, guarded, rubric_text
 
 ROW = {
@@ -218,17 +218,11 @@ def test_the_criteria_in_the_documentation_ask_for_a_look_by_somebody_else(
 
 @pytest.fixture
 def stored(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> Path:
-    path = deployment.folder / "assessment.json"
-    assert deployment.run("-o", f"json={path}") == 0
-    capsys.readouterr()
-    return path
+    return commands.keep(deployment, capsys)
 
 
 def said(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> tuple[str, str]:
-    assert main.run(["sample", *arguments]) == code
-    printed = capsys.readouterr()
-    assert "Traceback" not in printed.err
-    return printed.out, printed.err
+    return commands.said(capsys, code, "sample", *arguments)
 
 
 def test_the_same_seed_prints_the_same_and_another_one_something_else(

@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 
 from psf_audit.cli import main
+from tests import commands
 from tests.deployments import Deployment, guarded
 
 AS_OF = ("--as-of", "2026-11-22")
 
 
 def said(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> tuple[str, str]:
-    assert main.run(["exposure", *arguments]) == code
-    printed = capsys.readouterr()
-    assert "Traceback" not in printed.err
-    return printed.out, printed.err
+    return commands.said(capsys, code, "exposure", *arguments)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from psf_audit import collection, rubric, schemas
-from psf_audit.cli import main
 from psf_audit.cli.repository import folder_of
 from psf_audit.plugins import names
 from tests import deployments
+from tests.commands import keep, said
 from tests.deployments import Deployment, event, guarded, log, rubric_text, started
 
 
@@ -23,18 +23,7 @@ def deployment(tmp_path: Path) -> Deployment:
 
 @pytest.fixture
 def stored(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> Path:
-    path = deployment.folder / "assessment.json"
-    assert deployment.run("-o", f"json={path}") == 0
-    capsys.readouterr()
-    return path
-
-
-def said(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> tuple[str, str]:
-    """Standard output and standard error of a command that exits with this code."""
-    assert main.run(list(arguments)) == code
-    printed = capsys.readouterr()
-    assert "Traceback" not in printed.err
-    return printed.out, printed.err
+    return keep(deployment, capsys)
 
 
 # --------------------------------------------------------------------------------------------------------------- report

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from psf_audit import audit, rubric, wire
-from psf_audit.cli import main
+from tests.commands import keep, said
 from tests.deployments import Deployment, guarded
 from tests.goldens import bare
 
@@ -26,18 +26,7 @@ def deployment(tmp_path: Path) -> Deployment:
 
 @pytest.fixture
 def stored(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> Path:
-    path = deployment.folder / "assessment.json"
-    assert deployment.run("-o", f"json={path}") == 0
-    capsys.readouterr()
-    return path
-
-
-def said(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> tuple[str, str]:
-    """Standard output and standard error of a command that exits with this code."""
-    assert main.run(list(arguments)) == code
-    printed = capsys.readouterr()
-    assert "Traceback" not in printed.err
-    return printed.out, printed.err
+    return keep(deployment, capsys)
 
 
 # ---------------------------------------------------------------------------------------------------------- questions

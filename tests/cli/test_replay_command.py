@@ -13,9 +13,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from psf_audit import schemas
-from psf_audit.cli import main
 from psf_audit.rendering import View
 from psf_audit.replay import grammar, run, terminal
+from tests import commands
 
 DN42 = Path("samples/dn42/evidence/actions.jsonl")
 AS_OF = ("--as-of", "2026-11-20")
@@ -32,10 +32,7 @@ def _in_the_checkout(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def said(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> tuple[str, str]:
     """Standard output and standard error of a replay that exits with this code."""
-    assert main.run(["replay", *arguments]) == code
-    printed = capsys.readouterr()
-    assert "Traceback" not in printed.err
-    return printed.out, printed.err
+    return commands.said(capsys, code, "replay", *arguments)
 
 
 def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
